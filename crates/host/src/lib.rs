@@ -4,6 +4,7 @@ pub mod chance;
 pub mod clock;
 pub mod disk;
 pub mod net;
+pub mod real;
 pub mod tasks;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ pub use chance::Chance;
 pub use clock::{Clock, Monotonic, WallClock};
 pub use disk::{Disk, File};
 pub use net::Net;
+pub use real::Runtime;
 pub use tasks::{BoxFuture, Tasks};
 
 /// All seams of one node. Cloning is cheap; every clone reaches the same outside.

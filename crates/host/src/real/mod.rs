@@ -1,0 +1,18 @@
+//! The real outside of a Linux machine: tokio for sockets, timers and tasks, the page cache and named threads for disks.
+
+mod clock;
+mod disk;
+mod file;
+mod lane;
+mod lock;
+mod net;
+mod runtime;
+mod sync_pool;
+mod syscall;
+mod tasks;
+
+#[cfg(test)]
+mod tests;
+
+pub use disk::RealDisk;
+pub use runtime::{Runtime, stop_signal};
