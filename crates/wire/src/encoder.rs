@@ -127,6 +127,12 @@ impl Encoder {
         &self.cuts
     }
 
+    /// Forgets what was written and keeps the memory.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.cuts.clear();
+    }
+
     /// Position in the own bytes.
     #[must_use]
     pub fn position(&self) -> usize {
