@@ -162,11 +162,7 @@ fn gzip(data: &[u8], level: Option<i32>, out: &mut Vec<u8>) -> io::Result<()> {
 
 /// Runs `body` over the decompressed bytes of `data` as they come. What the codec holds at a time is bounded by its
 /// window, whatever the data announces; the amount read is for `body` to bound.
-pub(crate) fn inflating<R>(
-    codec: Codec,
-    data: &[u8],
-    body: impl FnOnce(&mut dyn Read) -> R,
-) -> Result<R, CodecError> {
+pub(crate) fn inflating<R>(codec: Codec, data: &[u8], body: impl FnOnce(&mut dyn Read) -> R) -> Result<R, CodecError> {
     let damaged = |_| CodecError::Damaged(codec);
     match codec {
         Codec::None => Ok(body(&mut { data })),

@@ -10,9 +10,9 @@ pub mod frame;
 pub mod ids;
 pub mod version;
 
-pub use cursor::{Cursor, DecodeError};
 pub use batch::ValidBatch;
 pub use codec::Codec;
+pub use cursor::{Cursor, DecodeError};
 pub use encoder::{EncodeError, Encoder, Records};
 pub use error::ErrorCode;
 pub use ids::Uuid;

@@ -133,7 +133,15 @@ fn a_header_that_lies_is_refused_with_the_error_of_kafka() {
         ("negative length", changed(8, &[0x80, 0, 0, 0]), corrupt),
         ("magic 1", changed(16, &[1]), invalid),
         ("magic 3", changed(16, &[3]), corrupt),
-        ("crc", { let mut bytes = whole.clone(); bytes[20] ^= 1; bytes }, corrupt),
+        (
+            "crc",
+            {
+                let mut bytes = whole.clone();
+                bytes[20] ^= 1;
+                bytes
+            },
+            corrupt,
+        ),
         ("base offset", changed(7, &[1]), invalid),
         ("codec 5", changed(22, &[5]), invalid),
         ("append time", changed(22, &[8]), ErrorCode::INVALID_TIMESTAMP),
@@ -144,8 +152,24 @@ fn a_header_that_lies_is_refused_with_the_error_of_kafka() {
         ("last offset delta", changed(26, &[2]), invalid),
         ("count 0", changed(60, &[0]), invalid),
         ("count 3", changed(57, &[0, 0, 0, 3]), invalid),
-        ("both 3", { let mut bytes = changed(57, &[0, 0, 0, 3]); bytes[26] = 2; sealed(bytes) }, invalid),
-        ("both 1", { let mut bytes = changed(57, &[0, 0, 0, 1]); bytes[26] = 0; sealed(bytes) }, invalid),
+        (
+            "both 3",
+            {
+                let mut bytes = changed(57, &[0, 0, 0, 3]);
+                bytes[26] = 2;
+                sealed(bytes)
+            },
+            invalid,
+        ),
+        (
+            "both 1",
+            {
+                let mut bytes = changed(57, &[0, 0, 0, 1]);
+                bytes[26] = 0;
+                sealed(bytes)
+            },
+            invalid,
+        ),
         ("not gzip", changed(22, &[1]), invalid),
     ];
     for (name, bytes, code) in cases {
@@ -209,7 +233,10 @@ fn a_stamp_changes_offset_and_epoch_and_no_crc() {
     assert_eq!(stamp.len(), 21);
     let stored = [stamp.bytes(), batch.rest_after(&stamp)].concat();
     let stored = ValidBatch::trusted(&stored).unwrap();
-    assert_eq!((stored.base_offset(), stored.leader_epoch(), stored.crc()), (Offset(1_000), LeaderEpoch(7), batch.crc()));
+    assert_eq!(
+        (stored.base_offset(), stored.leader_epoch(), stored.crc()),
+        (Offset(1_000), LeaderEpoch(7), batch.crc())
+    );
     assert_eq!(&stored.bytes()[21..], &bytes[21..]);
 }
 
@@ -273,8 +300,7 @@ fn batches_in_a_row_come_one_by_one_and_a_cut_one_stays() {
 #[test]
 fn control_records_say_what_they_are() {
     let producer = Producer { id: ProducerId(4), epoch: ProducerEpoch(1), base_sequence: -1 };
-    let bytes =
-        BatchBuilder::end_of_transaction(producer, ControlKind::Commit, EndTxn { coordinator_epoch: 9 }, NOW);
+    let bytes = BatchBuilder::end_of_transaction(producer, ControlKind::Commit, EndTxn { coordinator_epoch: 9 }, NOW);
     let batch = ValidBatch::trusted(&bytes).unwrap();
     assert!(batch.is_control() && batch.is_transactional());
     let record = listed(&batch).unwrap().remove(0);
@@ -306,8 +332,12 @@ fn any_record() -> impl Strategy<Value = Owned> {
     let bytes = || proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200));
     let header = (proptest::collection::vec(any::<u8>(), 0..10), bytes());
     let headers = proptest::collection::vec(header, 0..4);
-    (-1_i64..3_000_000_000_000, bytes(), bytes(), headers)
-        .prop_map(|(timestamp, key, value, headers)| Owned { timestamp, key, value, headers })
+    (-1_i64..3_000_000_000_000, bytes(), bytes(), headers).prop_map(|(timestamp, key, value, headers)| Owned {
+        timestamp,
+        key,
+        value,
+        headers,
+    })
 }
 
 fn any_codec() -> impl Strategy<Value = Codec> {

@@ -76,13 +76,11 @@ fn snappy_block_that_announces_gigabytes_allocates_nothing() {
 
 #[test]
 fn levels_are_those_of_kip_390() {
-    for (codec, good, bad) in
-        [(Codec::Gzip, vec![-1, 1, 9], vec![0, 10, -2]), (Codec::Lz4, vec![1, 17], vec![0, 18]), (Codec::Zstd, vec![
-            -131_072, 0, 22,
-        ], vec![
-            23, -131_073,
-        ])]
-    {
+    for (codec, good, bad) in [
+        (Codec::Gzip, vec![-1, 1, 9], vec![0, 10, -2]),
+        (Codec::Lz4, vec![1, 17], vec![0, 18]),
+        (Codec::Zstd, vec![-131_072, 0, 22], vec![23, -131_073]),
+    ] {
         for level in good {
             let compression = Compression::at_level(codec, level).unwrap();
             let mut out = Vec::new();
