@@ -1,1 +1,33 @@
-fn main() {}
+//! `cargo xtask`: development tasks of the workspace.
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+use xtask::{convert, generate};
+
+const USAGE: &str = "cargo xtask convert PATH          definitions from Kafka's schema JSON below PATH
+cargo xtask convert --check PATH  compare the definitions with the schemas, prose left out
+cargo xtask generate              Rust of every message from the definitions";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let done = match words.as_slice() {
+        ["convert", "--check", path] => {
+            convert::check(Path::new(path), root).map(|count| format!("{count} messages are equal"))
+        }
+        ["convert", path] => convert::convert(Path::new(path), root).map(|count| format!("{count} messages converted")),
+        ["generate"] => generate::write(root).map(|count| format!("{count} files written")),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(said) => println!("{said}"),
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,5 @@
+//! What generated decoders and encoders share.
+
+pub(crate) mod owned;
+pub(crate) mod read;
+pub(crate) mod write;

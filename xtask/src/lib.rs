@@ -1,0 +1,6 @@
+//! Development tasks of the workspace: message definitions, their converter and their generator.
+#![forbid(unsafe_code)]
+
+pub mod convert;
+pub mod definition;
+pub mod generate;
