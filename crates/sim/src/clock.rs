@@ -1,0 +1,52 @@
+//! Virtual time: one monotonic clock that only the simulation moves, and a wall clock that may jump against it.
+
+use ottla_host::{Clock, Monotonic, WallClock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Where the wall clock stands when virtual time begins: 2026-01-01.
+const WALL_START_MS: i64 = 1_767_225_600_000;
+
+/// A node's clocks. Clones share them; `node_clock` gives another node's, with the same time and a wall of its own.
+#[derive(Clone, Debug, Default)]
+pub struct SimClock {
+    nanos: Arc<AtomicU64>,
+    wall_offset_ms: Arc<AtomicI64>,
+}
+
+impl SimClock {
+    /// A clock at zero.
+    #[must_use]
+    pub fn new() -> SimClock {
+        SimClock::default()
+    }
+
+    /// A clock that moves with this one and whose wall may jump by itself.
+    #[must_use]
+    pub fn node_clock(&self) -> SimClock {
+        SimClock { nanos: Arc::clone(&self.nanos), wall_offset_ms: Arc::default() }
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        self.nanos.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Makes the wall clock jump, back for a negative number.
+    pub fn jump_wall(&self, by_ms: i64) {
+        self.wall_offset_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SimClock {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.nanos.load(Ordering::Relaxed))
+    }
+
+    fn wall(&self) -> WallClock {
+        let passed = i64::try_from(self.nanos.load(Ordering::Relaxed) / 1_000_000).unwrap_or(i64::MAX);
+        let offset = WALL_START_MS + self.wall_offset_ms.load(Ordering::Relaxed);
+        WallClock(offset.saturating_add(passed))
+    }
+}
