@@ -5,6 +5,7 @@ pub mod clock;
 pub mod disk;
 pub mod net;
 pub mod real;
+pub mod setting;
 pub mod tasks;
 
 use std::sync::Arc;
