@@ -3,6 +3,7 @@
 pub mod chance;
 pub mod clock;
 pub mod disk;
+pub mod metric;
 pub mod net;
 pub mod real;
 pub mod setting;

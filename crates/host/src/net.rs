@@ -41,13 +41,8 @@ pub trait Stream: Send {
 
     /// Sends `len` bytes of `file` from `at`, from the page cache where the system can; may take less than all.
     /// 0 means that the file ended early.
-    fn poll_send_file(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: &dyn File,
-        at: u64,
-        len: usize,
-    ) -> Poll<io::Result<usize>>;
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &dyn File, at: u64, len: usize)
+    -> Poll<io::Result<usize>>;
 
     /// Closes our direction.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;

@@ -16,9 +16,9 @@ impl Random {
     /// A stream of its own for a named concern, independent of how much the others draw.
     #[must_use]
     pub fn stream(seed: u64, concern: &str) -> Random {
-        let mixed = concern.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |mixed, byte| {
-            (mixed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let mixed = concern
+            .bytes()
+            .fold(seed ^ 0xcbf2_9ce4_8422_2325, |mixed, byte| (mixed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut stream = Random::new(mixed);
         stream.draw();
         stream

@@ -6,6 +6,7 @@ mod file;
 mod lane;
 mod lock;
 mod net;
+mod process;
 mod runtime;
 mod sync_pool;
 mod syscall;
@@ -15,4 +16,5 @@ mod tasks;
 mod tests;
 
 pub use disk::RealDisk;
+pub use process::ProcessMetrics;
 pub use runtime::{Runtime, stop_signal};

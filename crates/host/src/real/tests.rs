@@ -155,3 +155,18 @@ fn bytes_and_file_regions_arrive_in_order() {
         assert_eq!(poll_fn(|cx| client.poll_read(cx, &mut rest)).await.unwrap(), 0);
     });
 }
+
+#[test]
+fn the_process_tells_about_itself() {
+    let registry = crate::metric::Registry::new();
+    registry.register(Box::new(super::ProcessMetrics));
+    let text = registry.text(crate::Monotonic(0));
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes") > 100_000.0);
+    assert!(value("process_open_fds") >= 3.0 && value("process_max_fds") >= value("process_open_fds"));
+    assert!(value("process_start_time_seconds") > 1.7e9);
+    assert!(value("process_threads") >= 1.0);
+}

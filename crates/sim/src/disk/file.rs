@@ -63,9 +63,9 @@ impl SimFile {
     }
 
     fn check_alignment(&self, parts: &[IoSlice<'_>], at: usize) -> io::Result<()> {
-        let aligned = |part: &IoSlice<'_>| part.len() % PAGE == 0 && part.as_ptr().addr() % PAGE == 0;
+        let aligned = |part: &IoSlice<'_>| part.len().is_multiple_of(PAGE) && part.as_ptr().addr().is_multiple_of(PAGE);
         let is_durable = self.how == Open::Durable;
-        if is_durable && (at % PAGE != 0 || !parts.iter().all(aligned)) {
+        if is_durable && (!at.is_multiple_of(PAGE) || !parts.iter().all(aligned)) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a durable write is not aligned to 4096"));
         }
         Ok(())
@@ -91,7 +91,9 @@ impl File for SimFile {
         let unit = if is_durable { PAGE } else { 1 };
         let taken = match fault {
             Ok(None) => bytes.len(),
-            Ok(Some(Fault::ShortWrite)) if bytes.len() > unit => unit * (1 + world.random.index(bytes.len() / unit - 1)),
+            Ok(Some(Fault::ShortWrite)) if bytes.len() > unit => {
+                unit * (1 + world.random.index(bytes.len() / unit - 1))
+            }
             Ok(Some(Fault::ShortWrite)) => bytes.len(),
             // Which sectors of a durable write are there is drawn when it is torn.
             Err(_) if is_durable => bytes.len(),

@@ -117,9 +117,8 @@ impl World {
 
     pub(super) fn take_planned(&mut self, path: &Path, concerns: impl Fn(Fault) -> bool) -> Option<Fault> {
         let path = path.to_string_lossy();
-        let matching = |planned: &&mut Planned| {
-            planned.times > 0 && concerns(planned.fault) && path.contains(&planned.path_part)
-        };
+        let matching =
+            |planned: &&mut Planned| planned.times > 0 && concerns(planned.fault) && path.contains(&planned.path_part);
         let planned = self.planned.iter_mut().find(matching)?;
         planned.times -= 1;
         Some(planned.fault)
