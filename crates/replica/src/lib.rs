@@ -1,1 +1,8 @@
-//! placeholder
+//! One partition on one broker: who leads it, what is committed, who drives its log, and who waits for it.
+#![forbid(unsafe_code)]
+
+mod submit;
+mod sync;
+
+#[cfg(test)]
+mod explored;

@@ -1,0 +1,339 @@
+//! One connection: takes every whole request that was read, lets them append together, answers in order at once.
+//!
+//! A turn is: send what is ready, read once, begin the requests that may begin, write the touched partitions (one
+//! vectored write each, whatever number of requests it serves), look at the requests again, queue the ready answers.
+
+use crate::api::call::{Outcome, Work};
+use crate::api::table;
+use crate::net::inbox::{FrameError, Front, Inbox};
+use crate::net::limits::BytesWait;
+use crate::net::outbox::Outbox;
+use crate::net::peer::{Peer, REQUESTS_MAX, Stage};
+use crate::net::server::Server;
+use bytes::Bytes;
+use ottla_host::net::Stream;
+use ottla_host::{BoxFuture, Monotonic};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Turns after which other tasks of the thread get theirs.
+const TURNS_MAX: usize = 32;
+/// Unsent answers in bytes (regions of files included) beyond which no further request is begun.
+const OUTBOX_BYTES_MAX: usize = 64 << 20;
+
+/// A request that has no answer yet, or whose answer waits for its turn.
+struct Flight {
+    state: State,
+    slot: usize,
+    bytes: usize,
+}
+
+enum State {
+    Running(BoxFuture<'static, Outcome>),
+    Ended(Outcome),
+}
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    #[error("the other end closed it")]
+    Closed,
+    #[error("it was silent for longer than connections.max.idle.ms")]
+    Idle,
+    #[error("the broker stops")]
+    Stopping,
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    #[error("{0}")]
+    Request(String),
+}
+
+enum Turn {
+    Again,
+    Wait,
+    End(End),
+}
+
+/// A connection as a task.
+pub(crate) struct Connection {
+    server: Arc<Server>,
+    stream: Box<dyn Stream>,
+    peer: Arc<Peer>,
+    inbox: Inbox,
+    outbox: Outbox,
+    flights: VecDeque<Flight>,
+    next_slot: usize,
+    /// Bytes of the frame at the front of the inbox are taken from the global bound.
+    front_counted: usize,
+    bytes_wait: Option<BytesWait>,
+    /// No request is taken any more; the connection ends once the ones in flight are answered.
+    ending: Option<End>,
+    stop: Pin<Box<tokio::sync::futures::OwnedNotified>>,
+    last_read: Monotonic,
+    idle: Option<BoxFuture<'static, ()>>,
+}
+
+impl Connection {
+    pub(crate) fn new(server: Arc<Server>, stream: Box<dyn Stream>, peer: Arc<Peer>) -> Connection {
+        let mut stop = Box::pin(server.stop.clone().notified_owned());
+        stop.as_mut().enable();
+        let last_read = server.host.clock.monotonic();
+        Connection {
+            stream,
+            peer,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            flights: VecDeque::new(),
+            next_slot: 0,
+            front_counted: 0,
+            bytes_wait: None,
+            ending: None,
+            stop,
+            last_read,
+            idle: None,
+            server,
+        }
+    }
+
+    fn turn(&mut self, task: &mut Context<'_>) -> Turn {
+        let sent = match self.outbox.poll_flush(&mut *self.stream, task) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => return Turn::End(error.into()),
+            Poll::Pending => false,
+        };
+        if sent && self.flights.is_empty() && let Some(end) = self.ending.take() {
+            return Turn::End(end);
+        }
+        let read = match self.read(task) {
+            Ok(read) => read,
+            Err(End::Closed) if !self.flights.is_empty() || !sent => {
+                self.ending.get_or_insert(End::Closed);
+                false
+            }
+            Err(end) => return Turn::End(end),
+        };
+        let served = self.serve(task);
+        if self.flights.is_empty() {
+            self.inbox.rest(&self.server.buffers);
+        }
+        let ended = self.ending.is_some() && self.flights.is_empty() && self.outbox.is_empty();
+        if read || served || ended { Turn::Again } else { Turn::Wait }
+    }
+
+    /// Reads once if requests may be taken; whether bytes came.
+    fn read(&mut self, task: &mut Context<'_>) -> Result<bool, End> {
+        if self.ending.is_some() || self.flights.len() >= REQUESTS_MAX || self.outbox.bytes() > OUTBOX_BYTES_MAX {
+            return Ok(false);
+        }
+        let front = match self.inbox.front(self.server.limits.bounds().request_bytes_max) {
+            Ok(front) => front,
+            Err(error) => {
+                self.ending = Some(error.into());
+                return Ok(true);
+            }
+        };
+        if !self.count_front(front, task) || matches!(front, Front::Whole { .. }) {
+            return Ok(false);
+        }
+        let buffer = self.inbox.room(front, &self.server.buffers);
+        match self.stream.poll_read(task, buffer) {
+            Poll::Ready(Ok(0)) => Err(End::Closed),
+            Poll::Ready(Ok(_)) => {
+                self.last_read = self.server.host.clock.monotonic();
+                Ok(true)
+            }
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Takes the bytes of the frame at the front from the global bound; false while they are not free.
+    fn count_front(&mut self, front: Front, task: &mut Context<'_>) -> bool {
+        let (Front::Part { length } | Front::Whole { length, .. }) = front else { return true };
+        if self.front_counted > 0 || self.server.limits.take_bytes(length) {
+            self.front_counted = length;
+            self.bytes_wait = None;
+            return true;
+        }
+        loop {
+            let wait = self.bytes_wait.get_or_insert_with(|| self.server.limits.wait_for_bytes());
+            let freed = wait.freed.as_mut().poll(task).is_ready();
+            if self.server.limits.take_bytes(length) {
+                self.front_counted = length;
+                self.bytes_wait = None;
+                return true;
+            }
+            if !freed {
+                return false;
+            }
+            self.bytes_wait = None;
+        }
+    }
+
+    /// Begins requests, writes partitions and looks at the requests in flight, until nothing further can begin.
+    /// Whether answers were queued.
+    fn serve(&mut self, task: &mut Context<'_>) -> bool {
+        let mut answered = false;
+        loop {
+            let begun = self.begin_all(task);
+            self.peer.drive();
+            for flight in &mut self.flights {
+                if let State::Running(future) = &mut flight.state
+                    && let Poll::Ready(outcome) = future.as_mut().poll(task)
+                {
+                    flight.state = State::Ended(outcome);
+                }
+            }
+            self.peer.drive();
+            answered |= self.queue_answers();
+            if !begun {
+                return answered;
+            }
+        }
+    }
+
+    fn begin_all(&mut self, task: &mut Context<'_>) -> bool {
+        let mut begun = false;
+        while self.ending.is_none() && self.flights.len() < REQUESTS_MAX && self.outbox.bytes() <= OUTBOX_BYTES_MAX {
+            let front = match self.inbox.front(self.server.limits.bounds().request_bytes_max) {
+                Ok(front) => front,
+                Err(error) => {
+                    self.ending = Some(error.into());
+                    break;
+                }
+            };
+            let Front::Whole { length, key } = front else { break };
+            if !self.may_begin(key) || !self.count_front(front, task) {
+                break;
+            }
+            self.front_counted = 0;
+            let frame = self.inbox.take(length);
+            self.begin(frame);
+            begun = true;
+        }
+        begun
+    }
+
+    /// Whether the stages of the requests in flight let a request of `key` begin.
+    fn may_begin(&self, key: i16) -> bool {
+        let least = if table::is_produce(key) { Stage::Submitted } else { Stage::Settled };
+        self.flights.iter().all(|flight| match flight.state {
+            State::Ended(_) => true,
+            State::Running(_) => self.peer.stage(flight.slot) >= least,
+        })
+    }
+
+    /// Makes the request's future and polls it once, which puts the batches of a produce request into their queues.
+    /// The waker is an idle one: each future is looked at again after the partitions are written.
+    fn begin(&mut self, frame: Bytes) {
+        let slot = self.next_slot;
+        self.next_slot = (slot + 1) % REQUESTS_MAX;
+        self.peer.set_stage(slot, Stage::Working);
+        let bytes = frame.len();
+        let work = Work {
+            cx: self.server.cx.clone(),
+            peer: self.peer.clone(),
+            slot,
+            frame,
+            buffer: self.outbox.buffer(),
+        };
+        let state = match table::serve(work) {
+            Err(reason) => State::Ended(Outcome::Close(reason)),
+            Ok(mut future) => match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => State::Ended(outcome),
+                Poll::Pending => State::Running(future),
+            },
+        };
+        self.flights.push_back(Flight { state, slot, bytes });
+    }
+
+    /// Moves the answers that are next in order to the outbox.
+    fn queue_answers(&mut self) -> bool {
+        let mut any = false;
+        while let Some(Flight { state: State::Ended(_), .. }) = self.flights.front() {
+            let Some(Flight { state: State::Ended(outcome), bytes, .. }) = self.flights.pop_front() else { break };
+            self.server.limits.give_bytes(bytes);
+            any = true;
+            match outcome {
+                Outcome::Answer(answer) => self.outbox.push(answer),
+                Outcome::Silence => {}
+                Outcome::Close(reason) => {
+                    self.ending = Some(End::Request(reason));
+                    self.drop_flights();
+                }
+            }
+        }
+        any
+    }
+
+    fn drop_flights(&mut self) {
+        for flight in self.flights.drain(..) {
+            self.server.limits.give_bytes(flight.bytes);
+        }
+    }
+
+    /// Ends the connection when it has been silent for too long; asks for a look at the right time otherwise.
+    fn check_idle(&mut self, task: &mut Context<'_>) -> Option<End> {
+        let idle_max = self.server.limits.bounds().idle_max?;
+        loop {
+            let now = self.server.host.clock.monotonic();
+            let silent = now.since(self.last_read);
+            let busy = !self.flights.is_empty();
+            if silent >= idle_max && !busy {
+                return Some(End::Idle);
+            }
+            let from = if busy { now } else { self.last_read };
+            let tasks = &self.server.host.tasks;
+            let timer = self.idle.get_or_insert_with(|| tasks.sleep_until(from + idle_max));
+            if timer.as_mut().poll(task).is_pending() {
+                return None;
+            }
+            self.idle = None;
+        }
+    }
+
+    fn log_end(&self, end: &End) {
+        let peer = self.peer.address;
+        match end {
+            End::Closed | End::Stopping => tracing::debug!(%peer, reason = %end, "connection ends"),
+            End::Idle | End::Socket(_) => tracing::info!(%peer, reason = %end, "connection ends"),
+            End::Frame(_) | End::Request(_) => tracing::warn!(%peer, reason = %end, "connection closed by us"),
+        }
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.ending.is_none() && (this.stop.as_mut().poll(task).is_ready() || this.server.is_stopping()) {
+            this.ending = Some(End::Stopping);
+        }
+        for _ in 0..TURNS_MAX {
+            let end = match this.turn(task) {
+                Turn::Again => continue,
+                Turn::Wait => this.check_idle(task),
+                Turn::End(end) => Some(end),
+            };
+            let Some(end) = end else { return Poll::Pending };
+            this.log_end(&end);
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.drop_flights();
+        self.server.limits.give_bytes(self.front_counted);
+    }
+}

@@ -1,0 +1,10 @@
+//! Connections: bytes into requests, answers into bytes, in order and within bounds.
+
+pub(crate) mod auth;
+mod connection;
+mod inbox;
+pub(crate) mod limits;
+pub(crate) mod listener;
+pub(crate) mod outbox;
+pub(crate) mod peer;
+pub(crate) mod server;
