@@ -1,1 +1,9 @@
-//! placeholder
+//! The broker: connections, one handler per API, and the drivers that keep partitions and metadata going.
+#![forbid(unsafe_code)]
+
+mod api;
+pub mod broker;
+mod cx;
+pub mod net;
+
+pub use broker::{Broker, StartError};

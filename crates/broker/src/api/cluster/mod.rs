@@ -1,0 +1,3 @@
+//! APIs about the cluster as a whole.
+
+pub(crate) mod api_versions;

@@ -1,0 +1,5 @@
+//! One table of APIs and one file per API.
+
+pub(crate) mod call;
+mod cluster;
+pub(crate) mod table;

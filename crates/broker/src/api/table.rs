@@ -1,0 +1,94 @@
+//! The only list of APIs: what is not here is neither served nor announced.
+
+use crate::api::call::{Call, Outcome, Work, handled_by};
+use crate::api::cluster::api_versions;
+use crate::net::auth::Operation;
+use crate::net::peer::ListenerKind;
+use ottla_host::BoxFuture;
+use ottla_messages::api::ApiKey;
+use ottla_messages::api_versions::ApiVersionsRequest;
+use ottla_wire::ApiVersion;
+
+/// An API that works.
+pub(crate) struct Row {
+    /// Key; versions and layout come from its definition.
+    pub(crate) key: ApiKey,
+    /// Whether listeners of the controller serve it besides those of the broker.
+    pub(crate) on: On,
+    /// What a caller must be allowed to do with each resource that a request names.
+    pub(crate) operation: Operation,
+    /// Decodes, handles, encodes.
+    serve: fn(Work, &'static Row, ApiVersion) -> BoxFuture<'static, Outcome>,
+}
+
+/// Listeners that serve an API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum On {
+    /// Of the broker.
+    Broker,
+    /// Of the broker and the controller.
+    Both,
+    /// Of the controller.
+    Controller,
+}
+
+impl Row {
+    /// Whether a listener of `kind` serves it.
+    pub(crate) fn is_on(&self, kind: ListenerKind) -> bool {
+        match (self.on, kind) {
+            (On::Both, _) | (On::Broker, ListenerKind::Broker) | (On::Controller, ListenerKind::Controller) => true,
+            (On::Broker, ListenerKind::Controller) | (On::Controller, ListenerKind::Broker) => false,
+        }
+    }
+}
+
+/// Sorted by key.
+pub(crate) static TABLE: &[Row] = &[Row {
+    key: ApiKey::ApiVersions,
+    on: On::Both,
+    operation: Operation::Describe,
+    serve: handled_by!(ApiVersionsRequest<'_>, api_versions::handle),
+}];
+
+/// Whether `key` is that of Produce, whose requests may append together.
+pub(crate) fn is_produce(key: i16) -> bool {
+    key == i16::from(ApiKey::Produce)
+}
+
+fn find(key: i16) -> Option<&'static Row> {
+    let at = TABLE.binary_search_by_key(&key, |row| i16::from(row.key)).ok()?;
+    TABLE.get(at)
+}
+
+/// Begins a request, or says why its connection cannot go on.
+pub(crate) fn serve(work: Work) -> Result<BoxFuture<'static, Outcome>, String> {
+    let Some((key, rest)) = work.frame.split_first_chunk::<2>() else {
+        return Err("a request is too short for its header".to_owned());
+    };
+    let Some((version, _)) = rest.split_first_chunk::<2>() else {
+        return Err("a request is too short for its header".to_owned());
+    };
+    let key = i16::from_be_bytes(*key);
+    let version = ApiVersion(i16::from_be_bytes(*version));
+    let Some(row) = find(key).filter(|row| row.is_on(work.peer.kind)) else {
+        let name = ApiKey::try_from(key).map_or("an unknown API", |key| key.info().name);
+        return Err(format!("API {key} ({name}) is not served by listener {}", work.peer.listener));
+    };
+    if !row.key.info().versions.contains(version) {
+        if row.key == ApiKey::ApiVersions {
+            return Ok(Box::pin(async move { api_versions::refuse_version(&work) }));
+        }
+        return Err(format!("{} is not served in version {}", row.key.info().name, version.0));
+    }
+    Ok((row.serve)(work, row, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TABLE;
+
+    #[test]
+    fn rows_are_sorted_and_on_listeners_that_the_definition_names() {
+        assert!(TABLE.windows(2).all(|pair| i16::from(pair[0].key) < i16::from(pair[1].key)));
+    }
+}
