@@ -46,8 +46,8 @@ impl Broker {
             let socket = server.host.net.listen(*address).map_err(failed)?;
             let name: Arc<str> = (*name).into();
             addresses.push((name.clone(), socket.local_addr().map_err(failed)?));
-            let endpoint = Endpoint { name, kind: ListenerKind::Broker, socket };
-            server.host.tasks.spawn("listener", Box::pin(accept_all(server.clone(), endpoint)));
+            let endpoint = Endpoint { name, kind: ListenerKind::Broker };
+            server.host.tasks.spawn("listener", Box::pin(accept_all(server.clone(), endpoint, socket)));
         }
         Ok(Broker { server, addresses })
     }

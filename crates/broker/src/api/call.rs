@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ottla_messages::api::ApiInfo;
 use ottla_messages::header::{RequestHeader, ResponseHeader};
 use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// What a connection gives away with a request.
@@ -43,7 +44,7 @@ pub(crate) struct Call<'a, R> {
     /// What the request borrows from.
     pub(crate) frame: &'a Bytes,
     /// Regions of files that the response's record data names by their index.
-    pub(crate) regions: &'a mut Vec<Region>,
+    pub(crate) regions: &'a Mutex<Vec<Region>>,
     /// What the table demands for each resource that the request names.
     pub(crate) operation: Operation,
 }
@@ -116,7 +117,7 @@ macro_rules! handled_by {
                     Ok(request) => request,
                     Err(error) => return Outcome::Close(format!("{} version {}: {error}", info.name, version.0)),
                 };
-                let mut regions = Vec::new();
+                let regions = parking_lot::Mutex::new(Vec::new());
                 let call = Call {
                     request,
                     version,
@@ -124,11 +125,14 @@ macro_rules! handled_by {
                     peer: &peer,
                     slot,
                     frame: &frame,
-                    regions: &mut regions,
+                    regions: &regions,
                     operation: row.operation,
                 };
                 let response = $handler(&cx, call).await;
-                $crate::api::call::answer(&opened, info, (buffer, regions), |out, version| response.encode(out, version))
+                let regions = std::mem::take(&mut *regions.lock());
+                $crate::api::call::answer(&opened, info, (buffer, regions), |out, version| {
+                    response.encode(out, version)
+                })
             })
         }
     };

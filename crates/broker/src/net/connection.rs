@@ -107,7 +107,10 @@ impl Connection {
             Poll::Ready(Err(error)) => return Turn::End(error.into()),
             Poll::Pending => false,
         };
-        if sent && self.flights.is_empty() && let Some(end) = self.ending.take() {
+        if sent
+            && self.flights.is_empty()
+            && let Some(end) = self.ending.take()
+        {
             return Turn::End(end);
         }
         let read = match self.read(task) {
@@ -236,13 +239,8 @@ impl Connection {
         self.next_slot = (slot + 1) % REQUESTS_MAX;
         self.peer.set_stage(slot, Stage::Working);
         let bytes = frame.len();
-        let work = Work {
-            cx: self.server.cx.clone(),
-            peer: self.peer.clone(),
-            slot,
-            frame,
-            buffer: self.outbox.buffer(),
-        };
+        let work =
+            Work { cx: self.server.cx.clone(), peer: self.peer.clone(), slot, frame, buffer: self.outbox.buffer() };
         let state = match table::serve(work) {
             Err(reason) => State::Ended(Outcome::Close(reason)),
             Ok(mut future) => match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

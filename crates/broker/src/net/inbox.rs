@@ -116,7 +116,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Front, FrameError, Inbox, Pool};
+    use super::{FrameError, Front, Inbox, Pool};
 
     fn inbox(bytes: &[u8]) -> Inbox {
         let mut inbox = Inbox::default();

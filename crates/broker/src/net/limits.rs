@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn connections_are_bounded_in_total_and_per_address() {
-        let limits = Arc::new(Limits::new(Bounds { connections_max: 3, connections_per_ip_max: 2, ..Bounds::default() }));
+        let limits =
+            Arc::new(Limits::new(Bounds { connections_max: 3, connections_per_ip_max: 2, ..Bounds::default() }));
         let first = limits.open(ip(1)).expect("room");
         let _second = limits.open(ip(1)).expect("room");
         assert_eq!(limits.open(ip(1)).err(), Some(Refused::PerIp(2)));

@@ -13,15 +13,15 @@ use std::time::Duration;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener of a broker.
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     /// Name, as `listeners` has it.
     pub(crate) name: Arc<str>,
     pub(crate) kind: ListenerKind,
-    pub(crate) socket: Box<dyn Listener>,
 }
 
 /// Takes connections until the broker stops.
-pub(crate) async fn accept_all(server: Arc<Server>, mut endpoint: Endpoint) {
+pub(crate) async fn accept_all(server: Arc<Server>, endpoint: Endpoint, mut socket: Box<dyn Listener>) {
     let stop = server.stop.clone();
     let stop = stop.notified();
     tokio::pin!(stop);
@@ -30,7 +30,7 @@ pub(crate) async fn accept_all(server: Arc<Server>, mut endpoint: Endpoint) {
         let accepted = tokio::select! {
             biased;
             () = &mut stop => return,
-            accepted = poll_fn(|task| endpoint.socket.poll_accept(task)) => accepted,
+            accepted = poll_fn(|task| socket.poll_accept(task)) => accepted,
         };
         match accepted {
             Ok(stream) => start(&server, &endpoint, stream).await,

@@ -8,3 +8,5 @@ pub(crate) mod listener;
 pub(crate) mod outbox;
 pub(crate) mod peer;
 pub(crate) mod server;
+
+pub use limits::Bounds;

@@ -1,0 +1,119 @@
+//! A broker on a real socket: versions, order, hostile bytes, bounds, stop.
+
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod raw;
+
+use ottla_broker::Broker;
+use ottla_broker::net::Bounds;
+use ottla_host::Runtime;
+use ottla_messages::api::ApiKey;
+use ottla_messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use raw::{Client, Fixture, frame, open};
+use std::io::Read;
+use std::time::Duration;
+
+fn start(bounds: Bounds) -> Fixture {
+    let runtime = Runtime::start(2).expect("threads");
+    let listeners = [("PLAINTEXT", "127.0.0.1:0".parse().expect("an address"))];
+    let broker = Broker::start(runtime.host(), &listeners, bounds).expect("a free port");
+    let address = broker.addresses()[0].1;
+    Fixture { runtime: Some(runtime), broker: Some(broker), address }
+}
+
+fn request() -> ApiVersionsRequest<'static> {
+    ApiVersionsRequest {
+        client_software_name: "test".into(),
+        client_software_version: "1".into(),
+        ..ApiVersionsRequest::default()
+    }
+}
+
+fn ask(client: &mut Client, version: i16) -> ApiVersionsResponse<'static> {
+    client.call(
+        ApiKey::ApiVersions,
+        version,
+        |out, version| if version.0 < 3 { Ok(()) } else { request().encode(out, version) },
+        |cursor, version| ApiVersionsResponse::decode(cursor, version).expect("a response").into_owned(),
+    )
+}
+
+#[test]
+fn api_versions_is_answered_in_every_version_and_lists_itself() {
+    let fixture = start(Bounds::default());
+    let mut client = Client::connect(fixture.address);
+    for version in 0..=5 {
+        let response = ask(&mut client, version);
+        assert_eq!(response.error_code, 0, "version {version}");
+        assert!(response.api_keys.iter().any(|api| api.api_key == 18 && api.max_version == 5));
+    }
+}
+
+#[test]
+fn unknown_version_of_api_versions_is_answered_in_version_0_and_the_connection_stays() {
+    let fixture = start(Bounds::default());
+    let mut client = Client::connect(fixture.address);
+    client.send_raw(b"\0\0\0\x0c\0\x12\0\x63\0\0\0\x07\xff\xff\0\0");
+    let answer = client.receive().expect("an answer");
+    let (correlation, response) = open(&answer, ApiKey::ApiVersions, 0, |cursor, version| {
+        ApiVersionsResponse::decode(cursor, version).expect("version 0").into_owned()
+    });
+    assert_eq!((correlation, response.error_code), (7, 35));
+    assert_eq!(ask(&mut client, 3).error_code, 0);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let fixture = start(Bounds::default());
+    let mut client = Client::connect(fixture.address);
+    let all: Vec<u8> = (0..100)
+        .flat_map(|id| frame(ApiKey::ApiVersions, 3, id, |out, version| request().encode(out, version)))
+        .collect();
+    client.send_raw(&all);
+    for id in 0..100 {
+        let answer = client.receive().expect("an answer");
+        assert_eq!(answer[..4], i32::to_be_bytes(id));
+    }
+}
+
+#[test]
+fn hostile_bytes_close_their_own_connection_only() {
+    let fixture = start(Bounds::default());
+    let mut good = Client::connect(fixture.address);
+    assert_eq!(ask(&mut good, 0).error_code, 0);
+    let bad: [&[u8]; 6] = [
+        b"\x7f\xff\xff\xff",                                       // 2 GB announced
+        b"\xff\xff\xff\xff",                                       // negative
+        b"\0\0\0\x03abc",                                          // no room for a header
+        b"\0\0\0\x0a\x12\x34\0\0\0\0\0\x01\xff\xff",               // unknown API
+        b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\0\x50",                   // client id longer than the frame
+        b"\0\0\0\x0e\0\x12\0\0\0\0\0\x01\xff\xff\xde\xad\xbe\xef", // bytes behind the request
+    ];
+    for bytes in bad {
+        let mut client = Client::connect(fixture.address);
+        client.send_raw(bytes);
+        assert!(client.receive().is_none(), "{bytes:?}");
+    }
+    assert_eq!(ask(&mut good, 0).error_code, 0);
+}
+
+#[test]
+fn connections_over_the_bound_are_closed_and_silent_ones_too() {
+    let bounds = Bounds { connections_per_ip_max: 1, idle_max: Some(Duration::from_millis(50)), ..Bounds::default() };
+    let fixture = start(bounds);
+    let mut first = Client::connect(fixture.address);
+    assert_eq!(ask(&mut first, 0).error_code, 0);
+    let mut second = Client::connect(fixture.address);
+    assert!(second.receive().is_none());
+    assert_eq!(first.0.read(&mut [0]).expect("closed, not broken"), 0, "idle");
+}
+
+#[test]
+fn a_stop_closes_connections_without_waiting_for_them() {
+    let mut fixture = start(Bounds::default());
+    let mut client = Client::connect(fixture.address);
+    assert_eq!(ask(&mut client, 0).error_code, 0);
+    let runtime = fixture.runtime.take().expect("running");
+    runtime.block_on(fixture.broker.take().expect("running").stop());
+    assert!(client.receive().is_none());
+    runtime.stop(Duration::from_secs(1));
+}

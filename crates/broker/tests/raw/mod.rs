@@ -1,0 +1,114 @@
+//! A small client for tests: sends frames and reads answers on a plain socket.
+
+use ottla_broker::Broker;
+use ottla_host::Runtime;
+use ottla_messages::api::ApiKey;
+use ottla_messages::header::{RequestHeader, ResponseHeader};
+use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A broker in this process on a free port.
+pub struct Fixture {
+    pub runtime: Option<Runtime>,
+    pub broker: Option<Broker>,
+    pub address: SocketAddr,
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        if let Some(broker) = self.broker.take() {
+            runtime.block_on(broker.stop());
+        }
+        runtime.stop(Duration::from_secs(5));
+    }
+}
+
+/// A connection of a test.
+pub struct Client(pub TcpStream);
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).expect("the broker listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        Client(stream)
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("the broker reads");
+    }
+
+    pub fn send(
+        &mut self,
+        key: ApiKey,
+        version: i16,
+        correlation_id: i32,
+        body: impl FnOnce(&mut Encoder, ApiVersion) -> Result<(), EncodeError>,
+    ) {
+        let bytes = frame(key, version, correlation_id, body);
+        self.send_raw(&bytes);
+    }
+
+    /// The next answer's bytes, without the length; None when the broker has closed.
+    pub fn receive(&mut self) -> Option<Vec<u8>> {
+        let mut length = [0; 4];
+        self.0.read_exact(&mut length).ok()?;
+        let mut answer = vec![0; i32::from_be_bytes(length) as usize];
+        self.0.read_exact(&mut answer).expect("the answer is whole");
+        Some(answer)
+    }
+
+    /// Sends a request and decodes its answer.
+    pub fn call<T>(
+        &mut self,
+        key: ApiKey,
+        version: i16,
+        body: impl FnOnce(&mut Encoder, ApiVersion) -> Result<(), EncodeError>,
+        decode: impl FnOnce(&mut Cursor<'_>, ApiVersion) -> T,
+    ) -> T {
+        self.send(key, version, 77, body);
+        let answer = self.receive().expect("an answer");
+        let (correlation, value) = open(&answer, key, version, decode);
+        assert_eq!(correlation, 77);
+        value
+    }
+}
+
+pub fn frame(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    body: impl FnOnce(&mut Encoder, ApiVersion) -> Result<(), EncodeError>,
+) -> Vec<u8> {
+    let version = ApiVersion(version);
+    let header = RequestHeader {
+        request_api_key: key.into(),
+        request_api_version: version.0,
+        correlation_id,
+        client_id: Some("test".into()),
+    };
+    let mut out = Encoder::new();
+    out.i32(0);
+    header.encode(&mut out, key.info().request_header_version(version)).expect("a header can be written");
+    body(&mut out, version).expect("a body can be written");
+    out.patch_i32(0, out.total() as i32 - 4);
+    out.into_parts().0
+}
+
+/// The correlation id and the body of an answer.
+pub fn open<T>(
+    answer: &[u8],
+    key: ApiKey,
+    version: i16,
+    decode: impl FnOnce(&mut Cursor<'_>, ApiVersion) -> T,
+) -> (i32, T) {
+    let version = ApiVersion(version);
+    let mut cursor = Cursor::new(answer);
+    let header = ResponseHeader::decode(&mut cursor, key.info().response_header_version(version)).expect("a header");
+    let value = decode(&mut cursor, version);
+    cursor.finish("answer").expect("nothing follows the answer");
+    (header.correlation_id, value)
+}
