@@ -14,7 +14,14 @@ type Object = Map<String, Value>;
 /// Reads one schema; unknown keys are an error, so that nothing is dropped unseen.
 pub fn message(schema: &Value) -> Result<Message, String> {
     const KNOWN: &[&str] = &[
-        "apiKey", "type", "name", "listeners", "validVersions", "flexibleVersions", "latestVersionUnstable", "fields",
+        "apiKey",
+        "type",
+        "name",
+        "listeners",
+        "validVersions",
+        "flexibleVersions",
+        "latestVersionUnstable",
+        "fields",
         "commonStructs",
     ];
     let object = object(schema, KNOWN)?;
@@ -78,8 +85,20 @@ fn shared(value: &Value) -> Result<Shared, String> {
 
 fn field(value: &Value) -> Result<Field, String> {
     const KNOWN: &[&str] = &[
-        "name", "type", "versions", "nullableVersions", "taggedVersions", "tag", "default", "ignorable", "mapKey",
-        "zeroCopy", "entityType", "flexibleVersions", "fields", "about",
+        "name",
+        "type",
+        "versions",
+        "nullableVersions",
+        "taggedVersions",
+        "tag",
+        "default",
+        "ignorable",
+        "mapKey",
+        "zeroCopy",
+        "entityType",
+        "flexibleVersions",
+        "fields",
+        "about",
     ];
     let object = object(value, KNOWN)?;
     let name = text(object, "name").ok_or("a field needs its name")?;
@@ -132,7 +151,10 @@ fn canonical_entry(key: &str, value: &Value) -> Option<Value> {
         ("default", Value::String(_)) => Some(value.clone()),
         ("default", other) => Some(Value::String(other.to_string())),
         ("fields" | "commonStructs", Value::Array(list)) if list.is_empty() => None,
-        ("validVersions" | "flexibleVersions" | "versions" | "nullableVersions" | "taggedVersions", Value::String(text)) => {
+        (
+            "validVersions" | "flexibleVersions" | "versions" | "nullableVersions" | "taggedVersions",
+            Value::String(text),
+        ) => {
             // "0-0" and "0" are one range.
             Some(Value::String(Versions::from_kafka(text).map_or(text.clone(), Versions::to_kafka)))
         }

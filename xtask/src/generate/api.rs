@@ -16,7 +16,10 @@ pub(super) fn consts(document: &Document) -> String {
     let mut out = String::new();
     let mut put = |doc: &str, text: String| writeln!(out, "/// {doc}\n{text}").expect(INFALLIBLE);
     put("Key of the API.", format!("pub const KEY: ApiKey = ApiKey::{api};"));
-    put("Stable versions.", format!("pub const VERSIONS: VersionRange = VersionRange {{ min: {min}, max: {stable} }};"));
+    put(
+        "Stable versions.",
+        format!("pub const VERSIONS: VersionRange = VersionRange {{ min: {min}, max: {stable} }};"),
+    );
     let unstable = if request.unstable { format!("Some({max})") } else { "None".to_owned() };
     put("A last version whose layout is not final.", format!("pub const UNSTABLE: Option<i16> = {unstable};"));
     put(
@@ -27,7 +30,13 @@ pub(super) fn consts(document: &Document) -> String {
         let line = document.own.iter().find(|line| line.starts_with(&format!("can {name} ")));
         let why = line.and_then(|line| line.split_whitespace().nth(3)).unwrap_or_default();
         let doc = format!("`{name}`{}{why}.", if why.is_empty() { "" } else { ": " });
-        put(&doc, format!("pub const {}: wire::version::Capability = wire::version::Capability {{ since: {since} }};", constant(name)));
+        put(
+            &doc,
+            format!(
+                "pub const {}: wire::version::Capability = wire::version::Capability {{ since: {since} }};",
+                constant(name)
+            ),
+        );
     }
     out
 }
@@ -64,7 +73,8 @@ pub(super) fn keys(apis: &[&Document]) -> String {
 
 /// The table of APIs.
 pub(super) fn table(apis: &[&Document]) -> String {
-    let mut out = format!("//! One row per API.\n{MARK}\n\nuse crate::api::{{ApiInfo, ApiKey, Listeners, VersionRange}};\n\n");
+    let mut out =
+        format!("//! One row per API.\n{MARK}\n\nuse crate::api::{{ApiInfo, ApiKey, Listeners, VersionRange}};\n\n");
     out += "/// Every API that has versions, by key.\npub const API_TABLE: &[ApiInfo] = &[\n";
     for api in apis {
         let request = &api.messages[0];

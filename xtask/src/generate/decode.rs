@@ -36,9 +36,9 @@ fn used(of: &Struct) -> (&'static str, &'static str) {
 }
 
 pub(super) fn uses_version(body: &str) -> bool {
-    ["version)", "version,", "version."].iter().any(|end| {
-        ["(", " "].iter().any(|start| body.contains(&format!("{start}{end}")))
-    })
+    ["version)", "version,", "version."]
+        .iter()
+        .any(|end| ["(", " "].iter().any(|start| body.contains(&format!("{start}{end}"))))
 }
 
 pub(super) fn uses_v(body: &str) -> bool {
@@ -147,10 +147,9 @@ fn read(slot: &Slot, tagged: bool) -> Vec<String> {
             format!("{}.map(Cow::Borrowed)", or_null(&format!("cursor.nullable_bytes({flexible}, \"{what}\")?")))
         }
         Base::Bytes => format!("Cow::Borrowed(cursor.bytes({flexible}, \"{what}\")?)"),
-        Base::Records if nullable => format!(
-            "{}.map(wire::Records::Bytes)",
-            or_null(&format!("cursor.nullable_bytes({flexible}, \"{what}\")?"))
-        ),
+        Base::Records if nullable => {
+            format!("{}.map(wire::Records::Bytes)", or_null(&format!("cursor.nullable_bytes({flexible}, \"{what}\")?")))
+        }
         Base::Records => format!("wire::Records::Bytes(cursor.bytes({flexible}, \"{what}\")?)"),
         Base::Struct => one_struct(slot, tagged),
     };

@@ -171,5 +171,10 @@ fn array(slot: &Slot, flexible: &str) -> Vec<String> {
         Base::Bytes | Base::Records => format!("out.bytes_field({flexible}, item)?;"),
         Base::Struct => "item.encode(out, version)?;".to_owned(),
     };
-    vec![format!("out.count({flexible}, {count})?;"), format!("for item in {items} {{"), format!("    {each}"), "}".to_owned()]
+    vec![
+        format!("out.count({flexible}, {count})?;"),
+        format!("for item in {items} {{"),
+        format!("    {each}"),
+        "}".to_owned(),
+    ]
 }

@@ -165,7 +165,9 @@ impl Slot {
         }
         match self.kind {
             Base::Fixed { rust: "bool", .. } => given.unwrap_or("false").to_ascii_lowercase(),
-            Base::Fixed { rust: "f64", .. } => format!("{:?}", given.and_then(|text| text.parse().ok()).unwrap_or(0.0_f64)),
+            Base::Fixed { rust: "f64", .. } => {
+                format!("{:?}", given.and_then(|text| text.parse().ok()).unwrap_or(0.0_f64))
+            }
             Base::Fixed { rust: "wire::Uuid", .. } => "wire::Uuid::ZERO".to_owned(),
             Base::Fixed { .. } => given.unwrap_or("0").to_owned(),
             Base::Text => format!("Cow::Borrowed({:?})", given.unwrap_or_default()),

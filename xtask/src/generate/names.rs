@@ -3,8 +3,8 @@
 const KEYWORDS: &[&str] = &[
     "as", "box", "break", "const", "crate", "do", "dyn", "else", "enum", "extern", "final", "fn", "for", "if", "impl",
     "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self",
-    "static", "struct", "super", "trait", "try", "type", "unsafe", "use", "virtual", "where", "while", "yield", "async",
-    "await", "abstract", "become", "gen", "typeof", "unsized",
+    "static", "struct", "super", "trait", "try", "type", "unsafe", "use", "virtual", "where", "while", "yield",
+    "async", "await", "abstract", "become", "gen", "typeof", "unsized",
 ];
 
 /// `name` in snake case.
