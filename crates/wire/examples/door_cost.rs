@@ -32,7 +32,10 @@ fn batch(records: usize, value: usize, codec: Codec) -> Vec<u8> {
 }
 
 fn main() {
-    println!("{:>8} {:>8} {:>7} {:>10} {:>10} {:>10} {:>12}", "records", "value", "codec", "bytes", "crc ns", "check ns", "walk ns");
+    println!(
+        "{:>8} {:>8} {:>7} {:>10} {:>10} {:>10} {:>12}",
+        "records", "value", "codec", "bytes", "crc ns", "check ns", "walk ns"
+    );
     let rules = DoorRules::default();
     for (records, value) in [(1, 100), (1, 1_000), (16, 1_000), (64, 1_000), (256, 1_000), (160, 100), (1_000, 100)] {
         for codec in Codec::ALL {
@@ -46,7 +49,10 @@ fn main() {
             let check = cost(|| {
                 black_box(ValidBatch::check(black_box(&bytes), &rules, NOW)).expect("it is valid");
             });
-            let row = format!("{records:>8} {value:>8} {codec:>7} {:>10} {crc:>10.0} {other:>10.0} {check:>10.0}", bytes.len());
+            let row = format!(
+                "{records:>8} {value:>8} {codec:>7} {:>10} {crc:>10.0} {other:>10.0} {check:>10.0}",
+                bytes.len()
+            );
             println!("{row} {:>12.0}", check - crc);
         }
     }

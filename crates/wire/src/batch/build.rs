@@ -141,10 +141,10 @@ impl BatchBuilder {
         if self.body.position() + upper > BODY_MAX {
             return Err(too_long(self.body.position() + upper));
         }
-        let timestamp = self.append_time_ms.unwrap_or(record.timestamp);
-        let base = *self.base_timestamp.get_or_insert(timestamp);
-        self.max_timestamp = self.max_timestamp.max(timestamp);
-        encode_record(&mut self.scratch, timestamp.wrapping_sub(base), delta, record);
+        // With LogAppendTime the records keep the producer's times, as in Kafka; readers take the header's instead.
+        let base = *self.base_timestamp.get_or_insert(record.timestamp);
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        encode_record(&mut self.scratch, record.timestamp.wrapping_sub(base), delta, record);
         self.body.varint(self.scratch.position() as i32);
         self.body.raw(self.scratch.bytes());
         self.scratch.clear();
