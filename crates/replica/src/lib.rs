@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod partition;
+pub mod state;
 mod submit;
 mod sync;
 

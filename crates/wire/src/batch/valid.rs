@@ -63,6 +63,13 @@ pub struct ValidBatch<'a> {
     max_timestamp: i64,
 }
 
+/// What a check found out that is not in the bytes themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    codec: Codec,
+    max_timestamp: i64,
+}
+
 impl<'a> Deref for ValidBatch<'a> {
     type Target = BatchHeader<'a>;
 
@@ -107,6 +114,16 @@ impl<'a> ValidBatch<'a> {
             return Err(count_error(header));
         }
         Ok(ValidBatch { header, bytes, codec, max_timestamp: header.max_timestamp() })
+    }
+
+    pub(super) fn proof(&self) -> Proof {
+        Proof { codec: self.codec, max_timestamp: self.max_timestamp }
+    }
+
+    /// The batch whose check gave `proof`.
+    pub(super) fn proven(bytes: &'a [u8], proof: Proof) -> ValidBatch<'a> {
+        let header = BatchHeader::read(bytes).expect("its header was read when it was checked");
+        ValidBatch { header, bytes, codec: proof.codec, max_timestamp: proof.max_timestamp }
     }
 
     /// The header as it is in the bytes.
