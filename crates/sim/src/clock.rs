@@ -33,6 +33,11 @@ impl SimClock {
         self.nanos.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// Moves to `at`, never back.
+    pub(crate) fn advance_to(&self, at: Monotonic) {
+        self.nanos.fetch_max(at.0, Ordering::Relaxed);
+    }
+
     /// Makes the wall clock jump, back for a negative number.
     pub fn jump_wall(&self, by_ms: i64) {
         self.wall_offset_ms.fetch_add(by_ms, Ordering::Relaxed);

@@ -75,6 +75,10 @@ impl SimDisk {
         self.world.lock().is_down
     }
 
+    pub(crate) fn last_crash(&self) -> Option<Crash> {
+        self.world.lock().last_crash
+    }
+
     /// Starts the node again. Planned crashes and faults are forgotten, rates are kept.
     pub fn restart(&self) {
         self.world.lock().restart();

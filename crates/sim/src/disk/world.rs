@@ -47,6 +47,7 @@ pub(super) struct World {
     pub(super) generation: u64,
     pub(super) boot: u64,
     pub(super) is_down: bool,
+    pub(super) last_crash: Option<Crash>,
     open_files: BTreeMap<usize, Weak<SimFile>>,
 }
 
@@ -67,6 +68,7 @@ impl World {
             generation: 0,
             boot: 0,
             is_down: false,
+            last_crash: None,
             open_files: BTreeMap::new(),
         }
     }
@@ -220,6 +222,7 @@ impl World {
             return;
         }
         self.is_down = true;
+        self.last_crash = Some(how);
         match how {
             Crash::Process => self.meet("process crash"),
             Crash::Power => {
