@@ -137,10 +137,9 @@ fn describe(slot: &Slot, range: (i16, i16)) -> String {
         (layout::When::Always, _) => "Every version".to_owned(),
         (_, versions) => format!("Versions {}", show(*versions)),
     }];
-    if let Some(nullable) = nullable.filter(|nullable| nullable != versions) {
-        if layout::When::of(nullable, range) != layout::When::Always {
-            said.push(format!("null from {}", show(nullable)));
-        }
+    let sometimes = |versions: &Versions| layout::When::of(*versions, range) != layout::When::Always;
+    if let Some(nullable) = nullable.filter(|nullable| nullable != versions && sometimes(nullable)) {
+        said.push(format!("null from {}", show(nullable)));
     }
     if let Some((tag, _)) = tag {
         said.push(format!("tag {tag}"));

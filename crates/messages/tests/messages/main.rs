@@ -3,6 +3,7 @@
 
 mod chance;
 mod entry;
+mod golden;
 mod hostile;
 #[rustfmt::skip]
 mod list;
