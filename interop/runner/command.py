@@ -52,9 +52,15 @@ def _with_node(options, folder, use):
         node.kill()
 
 
+def _golden_lane(options, folder, tally):
+    jars = cache.jars("broker").removesuffix("/*")
+    return tally.run_program([str(cache.INTEROP / "golden" / "run"), jars])
+
+
 LANES = {name: _client_lane(name) for name in clients.CLIENTS} | {
     "tools": lambda options, folder, tally: _with_node(options, folder, lambda node: tools.run(node, tally)),
     "cross": _cross_lane,
+    "golden": _golden_lane,
 }
 
 
