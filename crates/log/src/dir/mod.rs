@@ -1,0 +1,289 @@
+//! A log directory: its lock, its own files, its open files, and whether it can still be trusted.
+
+pub mod boot;
+pub mod checkpoint;
+pub mod files;
+pub mod marker;
+pub mod meta;
+pub mod names;
+mod removal;
+mod sync;
+
+pub use removal::Doomed;
+pub use sync::{Flush, SyncFailed};
+
+use boot::{BOOT, Boot, LastEnd};
+use checkpoint::{CHECKPOINT_BYTES_MAX, CheckpointError, HIGH_WATERMARK, LOG_START, Offsets, RECOVERY_POINT};
+use files::FileCache;
+use marker::CLEAN_SHUTDOWN;
+use meta::{META_PROPERTIES, MetaError, MetaProperties};
+use names::{DirKind, PartitionName};
+use ottla_host::disk::DirLock;
+use ottla_host::{Disk, Host};
+use ottla_wire::ids::Offset;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Largest of the small files that are read whole.
+pub(crate) const SMALL_FILE_MAX: u64 = 1 << 20;
+
+/// Why a log directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DirError {
+    /// Another process uses it.
+    #[error("{0} is in use by another process: its .lock file is held")]
+    Locked(PathBuf),
+    /// A file of it could not be read or written.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// `meta.properties` is not valid.
+    #[error("{path}: {error}")]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: MetaError,
+    },
+}
+
+/// Why a directory is offline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What was being done, to which file.
+    pub what: String,
+    /// What the system said.
+    pub error: String,
+}
+
+/// A partition's directory as found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The partition.
+    pub name: PartitionName,
+    /// What the directory is for.
+    pub kind: DirKind,
+    /// Name of the directory.
+    pub dir_name: String,
+}
+
+/// A log directory that this process holds.
+pub struct LogDir {
+    host: Host,
+    path: PathBuf,
+    lane: String,
+    meta: Option<MetaProperties>,
+    last_end: LastEnd,
+    broker_epoch: Option<i64>,
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+    files: FileCache,
+    offline: AtomicBool,
+    /// A leaf of the lock order.
+    fault: Mutex<Option<Fault>>,
+    /// A leaf of the lock order.
+    lock: Mutex<Option<Box<dyn DirLock>>>,
+}
+
+impl fmt::Debug for LogDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogDir").field("path", &self.path).field("last_end", &self.last_end).finish_non_exhaustive()
+    }
+}
+
+impl LogDir {
+    /// Opens a directory, made if it does not exist: takes its lock, reads its files, removes the clean marker so that
+    /// a crash from here on is seen as one, and notes the boot. `files_max` bounds the files kept open.
+    pub fn open(host: &Host, path: &Path, files_max: usize) -> Result<Arc<LogDir>, DirError> {
+        let disk = &*host.disk;
+        let io_at = |path: &Path| {
+            let path = path.to_owned();
+            move |error| DirError::Io { path, error }
+        };
+        disk.create_dir_all(path).map_err(io_at(path))?;
+        let lock = disk.lock_dir(path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => DirError::Locked(path.to_owned()),
+            _ => DirError::Io { path: path.join(".lock"), error },
+        })?;
+        let text = |name: &str| -> Result<Option<String>, DirError> {
+            let path = path.join(name);
+            let bytes = disk.read(&path, SMALL_FILE_MAX).map_err(io_at(&path))?;
+            Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let meta = match text(META_PROPERTIES)? {
+            Some(text) => Some(MetaProperties::parse(&text).map_err(|error| DirError::Meta {
+                path: path.join(META_PROPERTIES),
+                error,
+            })?),
+            None => None,
+        };
+        let marker = text(CLEAN_SHUTDOWN)?;
+        let boot_id = disk.boot_id();
+        let note = text(BOOT)?.as_deref().and_then(Boot::parse);
+        let last_end = LastEnd::of(marker.is_some(), note.as_ref(), &boot_id);
+        // The note first: if the process dies between the two steps, the marker still says that all is flushed.
+        let sync_failed = last_end == LastEnd::SyncFailed;
+        let boot_path = path.join(BOOT);
+        let boot = Boot { boot_id, sync_failed };
+        disk.replace(&boot_path, boot.write().as_bytes(), false).map_err(io_at(&boot_path))?;
+        disk.remove_file(&path.join(CLEAN_SHUTDOWN)).map_err(io_at(path))?;
+        Ok(Arc::new(LogDir {
+            lane: format!("log-dir {}", path.display()),
+            meta,
+            last_end,
+            broker_epoch: marker.as_deref().and_then(marker::parse),
+            recovery_points: read_offsets(disk, path, RECOVERY_POINT)?,
+            log_starts: read_offsets(disk, path, LOG_START)?,
+            high_watermarks: read_offsets(disk, path, HIGH_WATERMARK)?,
+            files: FileCache::new(files_max),
+            offline: AtomicBool::new(false),
+            fault: Mutex::new(None),
+            lock: Mutex::new(Some(lock)),
+            host: host.clone(),
+            path: path.to_owned(),
+        }))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Name of the thread for this directory's long work, for `Tasks::offload`.
+    #[must_use]
+    pub fn lane(&self) -> &str {
+        &self.lane
+    }
+
+    /// `meta.properties`; None in a directory that was never formatted.
+    #[must_use]
+    pub fn meta(&self) -> Option<&MetaProperties> {
+        self.meta.as_ref()
+    }
+
+    /// How the last use ended.
+    #[must_use]
+    pub fn last_end(&self) -> LastEnd {
+        self.last_end
+    }
+
+    /// Broker epoch that the last clean stop noted (KIP-966); None after any other end.
+    #[must_use]
+    pub fn previous_broker_epoch(&self) -> Option<i64> {
+        self.broker_epoch.filter(|_| self.last_end == LastEnd::Clean)
+    }
+
+    /// Checkpointed high watermark of a partition, as it was at opening.
+    #[must_use]
+    pub fn high_watermark(&self, name: &PartitionName) -> Option<Offset> {
+        self.high_watermarks.get(name).copied()
+    }
+
+    /// Checkpointed log start of a partition, as it was at opening.
+    #[must_use]
+    pub fn log_start(&self, name: &PartitionName) -> Option<Offset> {
+        self.log_starts.get(name).copied()
+    }
+
+    /// Checkpointed recovery point of a partition, as it was at opening.
+    #[must_use]
+    pub fn recovery_point(&self, name: &PartitionName) -> Option<Offset> {
+        self.recovery_points.get(name).copied()
+    }
+
+    /// The directories of partitions, those waiting for removal included, and the names of directories that are none.
+    pub fn partitions(&self) -> io::Result<(Vec<Found>, Vec<String>)> {
+        let mut found = Vec::new();
+        let mut foreign = Vec::new();
+        for entry in self.disk().list(&self.path)? {
+            if !entry.is_dir {
+                continue;
+            }
+            match DirKind::parse(&entry.name) {
+                Some((name, kind)) => found.push(Found { name, kind, dir_name: entry.name }),
+                None => foreign.push(entry.name),
+            }
+        }
+        Ok((found, foreign))
+    }
+
+    /// Writes a checkpoint, one of the names in [`checkpoint`], synced as Kafka does.
+    pub fn write_checkpoint(&self, name: &str, offsets: &BTreeMap<PartitionName, Offset>) -> io::Result<()> {
+        let text = checkpoint::write_offsets(offsets.iter().map(|(name, offset)| (name, *offset)));
+        self.disk().replace(&self.path.join(name), text.as_bytes(), true)
+    }
+
+    /// Writes the marker of a clean stop: every log is closed and synced, and every checkpoint is written.
+    /// Nothing is written for a directory that is offline.
+    pub fn mark_clean(&self, broker_epoch: i64) -> io::Result<()> {
+        if self.is_offline() {
+            return Ok(());
+        }
+        self.disk().replace(&self.path.join(CLEAN_SHUTDOWN), marker::write(broker_epoch).as_bytes(), true)
+    }
+
+    /// Gives the lock back.
+    pub fn release(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether the directory failed and serves no more.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// Why the directory is offline.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the directory offline: what was read from or written to it may be wrong. The first fault is kept.
+    pub fn fail(&self, what: &str, error: &io::Error) {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.is_none() {
+            tracing::error!(dir = %self.path.display(), %error, what, "log directory offline");
+            *fault = Some(Fault { what: what.to_owned(), error: error.to_string() });
+        }
+        self.offline.store(true, Ordering::Release);
+    }
+
+    /// The seams to the outside.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.host.disk
+    }
+
+    pub(crate) fn files(&self) -> &FileCache {
+        &self.files
+    }
+}
+
+/// A checkpoint that cannot be understood counts as empty, as in Kafka: what it would have said is found by scanning.
+fn read_offsets(disk: &dyn Disk, dir: &Path, name: &str) -> Result<Offsets, DirError> {
+    let path = dir.join(name);
+    let bytes = match disk.read(&path, CHECKPOINT_BYTES_MAX) {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(error) => return Err(DirError::Io { path, error }),
+    };
+    let parsed: Result<Offsets, CheckpointError> = checkpoint::read_offsets(&String::from_utf8_lossy(&bytes));
+    Ok(parsed.unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), %error, "checkpoint unreadable, taken as empty");
+        Offsets::new()
+    }))
+}

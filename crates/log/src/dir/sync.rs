@@ -1,0 +1,69 @@
+//! Putting files on the device, and what a failure to do so means for the directory.
+
+use super::LogDir;
+use super::boot::{BOOT, Boot};
+use ottla_host::File;
+use ottla_wire::ids::Offset;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What has to reach the device so that a log is durable up to an offset. Give it to [`LogDir::sync`], then tell the log
+/// with `flushed`.
+#[derive(Debug)]
+#[must_use]
+pub struct Flush {
+    /// Everything below is durable afterwards.
+    pub through: Offset,
+    /// Files to sync.
+    pub files: Vec<Arc<dyn File>>,
+    /// Directories to sync afterwards.
+    pub dirs: Vec<PathBuf>,
+}
+
+/// A sync failed: the directory is offline, and it is noted that memory may call lost pages clean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a sync failed; the log directory is offline until what was not synced has been read from the device")]
+pub struct SyncFailed;
+
+impl LogDir {
+    /// Puts all of `flushes` on the device, files in parallel, then directories on the directory's thread.
+    pub async fn sync(self: &Arc<LogDir>, flushes: &mut [Flush]) -> Result<(), SyncFailed> {
+        let files: Vec<_> = flushes.iter_mut().flat_map(|flush| std::mem::take(&mut flush.files)).collect();
+        for result in self.host().disk.sync_all(files).await {
+            result.map_err(|error| self.sync_failed(&error))?;
+        }
+        let mut dirs: Vec<_> = flushes.iter_mut().flat_map(|flush| std::mem::take(&mut flush.dirs)).collect();
+        dirs.sort();
+        dirs.dedup();
+        if dirs.is_empty() {
+            return Ok(());
+        }
+        let outcome = Arc::new(Mutex::new(Ok(())));
+        let (dir, result) = (Arc::clone(self), Arc::clone(&outcome));
+        let work = move || {
+            let done = dirs.iter().try_for_each(|path| dir.disk().sync_dir(path));
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = done;
+        };
+        self.host().tasks.offload(self.lane(), Box::new(work)).await;
+        let done = std::mem::replace(&mut *outcome.lock().unwrap_or_else(PoisonError::into_inner), Ok(()));
+        done.map_err(|error| self.sync_failed(&error))
+    }
+
+    /// Puts all of a flush on the device now. Blocks: only on the directory's thread, at start and at stop.
+    pub fn sync_now(&self, flush: &Flush) -> Result<(), SyncFailed> {
+        let files = flush.files.iter().try_for_each(|file| file.sync());
+        let done = files.and_then(|()| flush.dirs.iter().try_for_each(|path| self.disk().sync_dir(path)));
+        done.map_err(|error| self.sync_failed(&error))
+    }
+
+    /// Notes on disk that memory may not be trusted in this boot, and takes the directory offline.
+    pub(crate) fn sync_failed(&self, error: &io::Error) -> SyncFailed {
+        let note = Boot { boot_id: self.disk().boot_id(), sync_failed: true };
+        if let Err(error) = self.disk().replace(&self.path().join(BOOT), note.write().as_bytes(), true) {
+            tracing::error!(dir = %self.path().display(), %error, "the failed sync could not be noted");
+        }
+        self.fail("sync", error);
+        SyncFailed
+    }
+}
