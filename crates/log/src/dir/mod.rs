@@ -120,10 +120,10 @@ impl LogDir {
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
         let meta = match text(META_PROPERTIES)? {
-            Some(text) => Some(MetaProperties::parse(&text).map_err(|error| DirError::Meta {
-                path: path.join(META_PROPERTIES),
-                error,
-            })?),
+            Some(text) => Some(
+                MetaProperties::parse(&text)
+                    .map_err(|error| DirError::Meta { path: path.join(META_PROPERTIES), error })?,
+            ),
             None => None,
         };
         let marker = text(CLEAN_SHUTDOWN)?;

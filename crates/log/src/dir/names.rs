@@ -101,13 +101,8 @@ pub enum FileKind {
 
 impl FileKind {
     /// All kinds.
-    pub const ALL: [FileKind; 5] = [
-        FileKind::Log,
-        FileKind::OffsetIndex,
-        FileKind::TimeIndex,
-        FileKind::TransactionIndex,
-        FileKind::Snapshot,
-    ];
+    pub const ALL: [FileKind; 5] =
+        [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TransactionIndex, FileKind::Snapshot];
 
     fn extension(self) -> &'static str {
         match self {

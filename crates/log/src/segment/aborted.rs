@@ -57,7 +57,8 @@ impl Segment {
         if known != UNKNOWN {
             return Ok(known);
         }
-        let len = home.disk().stat(&home.file_path(self.base(), FileKind::TransactionIndex))?.map_or(0, |stat| stat.len);
+        let len =
+            home.disk().stat(&home.file_path(self.base(), FileKind::TransactionIndex))?.map_or(0, |stat| stat.len);
         let count = (len.min(BYTES_MAX) / SIZE as u64) as u32;
         self.aborted.store(count, Ordering::Release);
         Ok(count)

@@ -50,7 +50,7 @@ impl Segment {
         let start = floor.max(from);
         let mut first = None;
         if start > from {
-            let mut scan = Scan::new(&*file, from, end, [0; super::super::HEADER]);
+            let mut scan = Scan::new(&*file, from, end, [0; ottla_wire::batch::HEADER_SIZE]);
             let Some((at, header)) = scan.next()? else { return Ok(None) };
             first = Some(at + header.size() as u64);
         }
@@ -90,11 +90,7 @@ impl Segment {
     }
 
     /// The last entry of the time index for which `before` holds.
-    pub(crate) fn time_floor(
-        &self,
-        home: &Home,
-        before: impl Fn(&TimeEntry) -> bool,
-    ) -> io::Result<Option<TimeEntry>> {
+    pub(crate) fn time_floor(&self, home: &Home, before: impl Fn(&TimeEntry) -> bool) -> io::Result<Option<TimeEntry>> {
         let stored = {
             let tail = self.tail();
             if let Some(entry) = tail.time_where(&before) {

@@ -29,6 +29,19 @@ impl Tail {
         self.times_stored + self.times.len() as u32
     }
 
+    /// The entries that a segment keeps which is cut at `position`. Those in the files stay counted.
+    pub(crate) fn up_to(&self, position: u64) -> Tail {
+        let kept = self.offsets.partition_point(|entry| u64::from(entry.position) < position);
+        let relative = self.offsets[..kept].last().map(|entry| entry.relative);
+        let times = self.times.iter().take_while(|entry| relative.is_some_and(|last| entry.relative <= last));
+        Tail {
+            offsets_stored: self.offsets_stored,
+            times_stored: self.times_stored,
+            offsets: self.offsets[..kept].to_vec(),
+            times: times.copied().collect(),
+        }
+    }
+
     /// The last entry here for which `before` holds.
     pub(crate) fn offset_where(&self, before: impl Fn(&OffsetEntry) -> bool) -> Option<OffsetEntry> {
         let after = self.offsets.partition_point(before);

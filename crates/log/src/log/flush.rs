@@ -1,0 +1,143 @@
+//! What has to reach the device, when, and the recovery point that follows from it.
+
+use super::Log;
+use crate::dir::Flush;
+use crate::dir::names::FileKind;
+use crate::segment::Segment;
+use ottla_host::disk::Open;
+use ottla_host::{File, WallClock};
+use ottla_wire::ids::Offset;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes appended before their writeback is started.
+const WRITEBACK: u64 = 8 << 20;
+
+/// A range of a file that should go to the device soon; give it to `File::start_writeback` on the directory's thread.
+#[derive(Clone, Debug)]
+pub struct Writeback {
+    /// The file.
+    pub file: Arc<dyn File>,
+    /// First byte.
+    pub at: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+impl Log {
+    /// Whether a sync is due: a segment was closed, or `flush.messages` or `flush.ms` is reached.
+    #[must_use]
+    pub fn flush_due(&self, now: WallClock) -> bool {
+        let unflushed = self.end() - self.recovery_point;
+        let closed = self.active.as_ref().is_some_and(|active| active.segment.base() > self.recovery_point);
+        unflushed > 0
+            && (closed
+                || unflushed >= self.config.flush_messages
+                || now.0.saturating_sub(self.last_flush.0) >= self.config.flush_ms)
+    }
+
+    /// Whether `flush.messages` or `flush.ms` asks for a sync of what was appended last, beyond the closed segments.
+    #[must_use]
+    pub fn active_flush_due(&self, now: WallClock) -> bool {
+        self.end() - self.recovery_point >= self.config.flush_messages
+            || now.0.saturating_sub(self.last_flush.0) >= self.config.flush_ms
+    }
+
+    /// What to sync so that everything up to the active segment is durable, and that too when `active`; None if nothing
+    /// is to be done. The files of a closed segment are its batches, indexes and the snapshot at its end: the recovery
+    /// point passes it only with all of them.
+    pub fn flush(&mut self, active: bool) -> io::Result<Option<Flush>> {
+        let segments = self.view.segments();
+        let active_base = self.active.as_ref().map_or(i64::MAX, |active| active.segment.base());
+        let through = if active { self.end() } else { active_base.min(self.end()) };
+        if through <= self.recovery_point {
+            return Ok(None);
+        }
+        self.write_epochs()?;
+        let mut flush =
+            Flush { through: Offset(through), files: Vec::new(), dirs: vec![self.home().path().to_path_buf()] };
+        flush.dirs.push(self.home().log_dir().path().to_owned());
+        let unsynced = segments.iter().filter(|segment| segment.end() > self.recovery_point);
+        for segment in unsynced.filter(|segment| segment.base() < through && segment.size() > 0) {
+            flush.files.push(segment.log_file(self.home())?);
+            if segment.base() < active_base {
+                self.add_closed(segment, &mut flush)?;
+            }
+        }
+        self.add_small_files(&mut flush)?;
+        Ok(Some(flush))
+    }
+
+    fn add_closed(&self, segment: &Segment, flush: &mut Flush) -> io::Result<()> {
+        flush.files.extend(segment.index_file(self.home(), FileKind::OffsetIndex)?);
+        flush.files.extend(segment.index_file(self.home(), FileKind::TimeIndex)?);
+        for (kind, offset) in [(FileKind::TransactionIndex, segment.base()), (FileKind::Snapshot, segment.end())] {
+            self.add_if_there(self.home().file_path(offset, kind), flush)?;
+        }
+        Ok(())
+    }
+
+    fn add_small_files(&self, flush: &mut Flush) -> io::Result<()> {
+        use crate::dir::names::{LEADER_EPOCHS, PARTITION_METADATA};
+        for name in [LEADER_EPOCHS, PARTITION_METADATA] {
+            self.add_if_there(self.home().path().join(name), flush)?;
+        }
+        Ok(())
+    }
+
+    fn add_if_there(&self, path: std::path::PathBuf, flush: &mut Flush) -> io::Result<()> {
+        match self.home().disk().open(&path, Open::Write) {
+            Ok(file) => flush.files.push(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Tells that a flush has succeeded. A truncation meanwhile may have taken back what it covered.
+    pub fn flushed(&mut self, through: Offset, now: WallClock) {
+        self.recovery_point = self.recovery_point.max(through.0.min(self.end()));
+        self.last_flush = now;
+        self.check();
+    }
+
+    /// A range whose writeback should be started now, so that dirty pages do not pile up; None while it is small.
+    pub fn writeback_due(&mut self) -> Option<Writeback> {
+        let active = self.active.as_mut()?;
+        let size = active.segment.size();
+        let (at, len) = (active.written_back, size.checked_sub(active.written_back)?);
+        if len < WRITEBACK {
+            return None;
+        }
+        let file = active.segment.log_file(self.view.home()).ok()?;
+        active.written_back = size;
+        Some(Writeback { file, at, len })
+    }
+
+    /// Completes index files, leader epochs and producer snapshot, as they are after a clean stop, and says what to sync
+    /// before the recovery point may be the end. The log can go on, and may be dropped.
+    pub fn close(&mut self) -> io::Result<Option<Flush>> {
+        let end = self.end();
+        self.write_epochs()?;
+        if let Some(active) = &mut self.active
+            && active.segment.size() > 0
+        {
+            active.seal(self.view.home())?;
+            self.write_snapshot(end)?;
+        }
+        let Some(mut flush) = self.flush(true)? else { return Ok(None) };
+        if let Some(active) = &self.active
+            && active.segment.size() > 0
+        {
+            self.add_closed(&active.segment, &mut flush)?;
+        }
+        Ok(Some(flush))
+    }
+
+    /// Closes the files that the cache holds open for this log.
+    pub fn release_files(&self) {
+        for segment in self.view.segments().iter() {
+            segment.close_files();
+        }
+    }
+}

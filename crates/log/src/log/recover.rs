@@ -1,0 +1,256 @@
+//! Opening a log: what is on disk becomes a writer and a view.
+
+mod leftovers;
+mod load;
+
+use super::Log;
+use super::active::Active;
+use crate::config::LogConfig;
+use crate::dir::boot::LastEnd;
+use crate::dir::checkpoint;
+use crate::dir::meta::parse_partition_metadata;
+use crate::dir::names::{FileKind, LEADER_EPOCHS, PARTITION_METADATA, PartitionName};
+use crate::dir::{LogDir, SMALL_FILE_MAX};
+use crate::epochs::Epochs;
+use crate::home::Home;
+use crate::producers::Producers;
+use crate::segment::Segment;
+use crate::view::View;
+use load::Check;
+use ottla_host::WallClock;
+use ottla_wire::Uuid;
+use ottla_wire::ids::Offset;
+use std::io;
+use std::sync::Arc;
+
+/// Largest segment there can be: positions are 31 bits wide.
+const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+
+/// What is known of a log before it is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opening {
+    /// How the last use ended, which decides what is checked.
+    pub last_end: LastEnd,
+    /// Everything below is on the device; 0 when it is not known.
+    pub recovery_point: Offset,
+    /// First offset that may be read; the first segment's base when it is lower.
+    pub log_start: Offset,
+}
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its files could not be read or written.
+    #[error("open {partition}: {error}")]
+    Io {
+        /// The partition.
+        partition: PartitionName,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// A segment is larger than positions can say.
+    #[error("open {partition}: segment {base} has {size} bytes, at most 2147483647 are possible")]
+    TooLarge {
+        /// The partition.
+        partition: PartitionName,
+        /// Base offset of the segment.
+        base: Offset,
+        /// Bytes of its file.
+        size: u64,
+    },
+}
+
+impl Opening {
+    /// What the log directory's own files say.
+    #[must_use]
+    pub fn of(dir: &LogDir, name: &PartitionName) -> Opening {
+        Opening {
+            last_end: dir.last_end(),
+            recovery_point: dir.recovery_point(name).unwrap_or(Offset(0)),
+            log_start: dir.log_start(name).unwrap_or(Offset(0)),
+        }
+    }
+}
+
+/// A segment's file as found.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    base: i64,
+    size: u64,
+}
+
+impl Log {
+    /// Opens the log in the directory `dir_name`; see [`Opening::of`] for what to pass.
+    pub fn open(
+        dir: &Arc<LogDir>,
+        (name, dir_name): (&PartitionName, &str),
+        opening: Opening,
+        config: Arc<LogConfig>,
+        now: WallClock,
+    ) -> Result<Log, OpenError> {
+        let home = Home::new(Arc::clone(dir), name.clone(), dir_name);
+        let failed = |error| OpenError::Io { partition: name.clone(), error };
+        let stored = stored_segments(&home).map_err(failed)?;
+        if let Some(large) = stored.iter().find(|stored| stored.size > SEGMENT_BYTES_MAX) {
+            let Stored { base, size } = *large;
+            return Err(OpenError::TooLarge { partition: name.clone(), base: Offset(base), size });
+        }
+        open_stored(home, stored, opening, config, now).map_err(failed)
+    }
+}
+
+fn open_stored(
+    home: Home,
+    mut stored: Vec<Stored>,
+    opening: Opening,
+    config: Arc<LogConfig>,
+    now: WallClock,
+) -> io::Result<Log> {
+    let epochs = read_epochs(&home)?;
+    let topic_id = read_topic_id(&home)?;
+    let start = opening.log_start.0.max(0);
+    let first = stored.first().map_or(start, |first| first.base);
+    let mut log = Log {
+        view: Arc::new(View::new(home, Vec::new(), epochs, start.max(first), start.max(first))),
+        config,
+        topic_id,
+        active: None,
+        producers: Producers::default(),
+        snapshot: 0,
+        recovery_point: 0,
+        last_flush: now,
+        epochs_dirty: false,
+    };
+    let checked_from = log.load_segments(&mut stored, opening, now)?;
+    if log.end() < start {
+        tracing::warn!(partition = %log.view.name(), end = log.end(), start, "log ends before its start, emptied");
+        log.truncate_fully(Offset(start), now)?;
+        return Ok(log);
+    }
+    log.remove_snapshots({
+        let end = log.end();
+        move |offset| offset > end
+    })?;
+    log.restore_memory(opening, checked_from, now)?;
+    let end = log.end();
+    log.recovery_point = match opening.last_end {
+        LastEnd::Clean => end,
+        LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => opening.recovery_point.0.clamp(0, end),
+    };
+    log.check();
+    Ok(log)
+}
+
+impl Log {
+    /// Loads all segments, checking as much as the last end demands. Answers from which offset on they were checked.
+    fn load_segments(&mut self, stored: &mut Vec<Stored>, opening: Opening, now: WallClock) -> io::Result<i64> {
+        let unsynced = match opening.last_end {
+            LastEnd::Clean | LastEnd::Killed => i64::MAX,
+            LastEnd::Lost | LastEnd::SyncFailed => {
+                let floor = stored.partition_point(|stored| stored.base <= opening.recovery_point.0);
+                stored.get(floor.saturating_sub(1)).map_or(i64::MAX, |stored| stored.base)
+            }
+        };
+        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(stored.len());
+        let mut last: Option<Active> = None;
+        let count = stored.len();
+        for at in 0..count {
+            let here = stored[at];
+            let is_last = at + 1 == count;
+            let check = match opening.last_end {
+                _ if here.base >= unsynced => Check::All { from_device: opening.last_end == LastEnd::SyncFailed },
+                LastEnd::Clean => Check::Nothing,
+                LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => Check::Tail,
+            };
+            if !is_last && here.base < unsynced && self.has_index(here)? {
+                let end = stored[at + 1].base;
+                segments.push(Arc::new(load::closed(here.base, end, here.size)));
+                continue;
+            }
+            let (mut active, good) = self.load_segment(here.base, here.size, check, now)?;
+            let damaged = good < here.size;
+            if !is_last && !damaged {
+                active.seal(self.home())?;
+                segments.push(Arc::clone(&active.segment));
+                continue;
+            }
+            if damaged && !is_last {
+                tracing::warn!(partition = %self.view.name(), segment = here.base, good, "damage, log cut there");
+                self.drop_stored(&stored[at + 1..])?;
+            }
+            last = Some(active);
+            break;
+        }
+        if let Some(active) = last {
+            self.install(&segments, active);
+        }
+        Ok(unsynced)
+    }
+
+    fn has_index(&self, stored: Stored) -> io::Result<bool> {
+        let stat = self.home().disk().stat(&self.home().file_path(stored.base, FileKind::OffsetIndex))?;
+        Ok(stat.is_some_and(|stat| stat.len % 8 == 0 && stat.len / 8 <= stored.size / 61 + 1))
+    }
+
+    fn drop_stored(&self, stored: &[Stored]) -> io::Result<()> {
+        for segment in stored {
+            for kind in FileKind::ALL {
+                self.home().disk().remove_file(&self.home().file_path(segment.base, kind))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Producer state and epochs: the newest snapshot, and a replay of what follows it.
+    fn restore_memory(&mut self, opening: Opening, checked_from: i64, now: WallClock) -> io::Result<()> {
+        let end = self.view.end();
+        self.update_epochs(|epochs| epochs.truncate_end(end));
+        let start = self.view.start();
+        self.update_epochs(|epochs| epochs.truncate_start(start));
+        if self.active.is_none() {
+            self.forget_producers();
+            return self.write_epochs();
+        }
+        // What was not synced is replayed whole, so that transaction indexes and epochs are complete.
+        let limit = end.0.min(checked_from);
+        if opening.last_end == LastEnd::Clean && Log::snapshots(self.home())?.is_empty() {
+            // As in Kafka: a log closed without a snapshot has no producers.
+            self.snapshot = self.view.local_start().0;
+            return self.write_epochs();
+        }
+        let from = self.load_snapshot(limit, now)?;
+        self.replay(from)?;
+        self.write_epochs()
+    }
+}
+
+fn stored_segments(home: &Home) -> io::Result<Vec<Stored>> {
+    leftovers::settle(home)?;
+    let mut stored = Vec::new();
+    for entry in home.disk().list(&home.path())? {
+        if let Some((base, FileKind::Log)) = FileKind::parse(&entry.name)
+            && let Some(stat) = home.disk().stat(&home.path().join(&entry.name))?
+        {
+            stored.push(Stored { base, size: stat.len });
+        }
+    }
+    stored.sort_unstable_by_key(|stored| stored.base);
+    Ok(stored)
+}
+
+fn read_epochs(home: &Home) -> io::Result<Epochs> {
+    let path = home.path().join(LEADER_EPOCHS);
+    let Some(bytes) = home.disk().read(&path, SMALL_FILE_MAX)? else { return Ok(Epochs::default()) };
+    match checkpoint::read_epochs(&String::from_utf8_lossy(&bytes)) {
+        Ok(entries) => Ok(Epochs::from_entries(entries)),
+        Err(error) => {
+            tracing::warn!(file = %path.display(), %error, "leader epochs unreadable, taken from the batches");
+            Ok(Epochs::default())
+        }
+    }
+}
+
+fn read_topic_id(home: &Home) -> io::Result<Option<Uuid>> {
+    let bytes = home.disk().read(&home.path().join(PARTITION_METADATA), SMALL_FILE_MAX)?;
+    Ok(bytes.and_then(|bytes| parse_partition_metadata(&String::from_utf8_lossy(&bytes))))
+}

@@ -1,0 +1,180 @@
+//! Loading one segment: how far its bytes are good, and the index entries that are missing.
+
+use crate::dir::names::FileKind;
+use crate::home::Home;
+use crate::log::Log;
+use crate::log::active::{Active, Placed};
+use crate::segment::entry::{Entry, OffsetEntry, TimeEntry, entry_at, last_where};
+use crate::segment::scan::{REPLAY, Scan};
+use crate::segment::tail::Tail;
+use crate::segment::{Segment, Tip, UNKNOWN};
+use ottla_host::disk::read_exact_at;
+use ottla_host::{File, WallClock};
+use ottla_wire::batch::{HEADER_SIZE, ValidBatch};
+use std::io;
+use std::sync::Arc;
+
+/// How much of a segment is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Check {
+    /// The headers behind the last index entry, to find the end.
+    Nothing,
+    /// The batches behind the last index entry, checksums included.
+    Tail,
+    /// All batches, and the indexes are made anew.
+    All {
+        /// Whether memory is not to be trusted.
+        from_device: bool,
+    },
+}
+
+/// A closed segment, whose files are complete.
+pub(super) fn closed(base: i64, next_base: i64, size: u64) -> Segment {
+    let end = u32::try_from(next_base - base).unwrap_or(u32::MAX);
+    let tail = Tail { offsets_stored: UNKNOWN, times_stored: UNKNOWN, ..Tail::default() };
+    Segment::stored(base, Tip { end, size: size as u32 }, tail)
+}
+
+/// What the index files hold of a segment, and the position from which on it is to be walked.
+struct Indexed {
+    tail: Tail,
+    from: u64,
+    last_time: TimeEntry,
+}
+
+impl Log {
+    /// Loads a segment of `size` bytes as the active one; its file and indexes are cut to what is good. Also answers how
+    /// many bytes were good.
+    pub(super) fn load_segment(&self, base: i64, size: u64, check: Check, now: WallClock) -> io::Result<(Active, u64)> {
+        let home = self.home();
+        let placeholder = Segment::stored(base, Tip { end: 0, size: size as u32 }, Tail::default());
+        let whole = matches!(check, Check::All { .. });
+        let indexed = match whole {
+            true => drop_indexes(&placeholder, home)?,
+            false => read_indexes(&placeholder, home, size)?,
+        };
+        let segment = Arc::new(Segment::stored(base, Tip { end: 0, size: 0 }, indexed.tail));
+        segment.set_max_timestamp(indexed.last_time.timestamp);
+        let mut active = Active::new(Arc::clone(&segment), now);
+        active.largest = indexed.last_time;
+        active.last_time_entry = indexed.last_time.timestamp;
+        active.written_back = size;
+        if size == 0 {
+            return Ok((active, 0));
+        }
+        let file = placeholder.log_file(home)?;
+        active.first_timestamp = first_timestamp(&*file, size)?;
+        let first = active.first_timestamp;
+        let good = self.walk(&mut active, &*file, (indexed.from, size), check)?;
+        if good == indexed.from && indexed.from > 0 {
+            // Not even the last batch that the index knows is good: what the index says is worth nothing.
+            return self.load_segment(base, size, Check::All { from_device: false }, now);
+        }
+        active.first_timestamp = first;
+        if good < size {
+            file.set_len(good)?;
+        }
+        Ok((active, good))
+    }
+
+    /// As `load_segment` for a segment that was cut at a batch boundary by ourselves.
+    pub(in crate::log) fn reload_segment(&self, base: i64, size: u64, now: WallClock) -> io::Result<Active> {
+        self.load_segment(base, size, Check::Nothing, now).map(|(active, _)| active)
+    }
+
+    /// Walks the batches from the first position on, notes them in the indexes and publishes the end; answers the
+    /// position up to which they are good.
+    fn walk(&self, active: &mut Active, file: &dyn File, range: (u64, u64), check: Check) -> io::Result<u64> {
+        let interval = u64::from(self.config.index_interval_bytes);
+        let mut end = active.segment.base();
+        let mut good = range.0;
+        let mut bytes = Vec::new();
+        let room = usize::try_from(range.1 - range.0).unwrap_or(REPLAY).clamp(HEADER_SIZE, REPLAY);
+        let mut scan = Scan::new(file, range.0, range.1, vec![0; room]);
+        while let Some((position, header)) = scan.next()? {
+            let (last_offset, max_timestamp) = (header.last_offset().0, header.max_timestamp());
+            let size = header.size();
+            let in_order = header.base_offset().0 >= end && last_offset < i64::MAX;
+            if !in_order || i32::try_from(last_offset - active.segment.base()).is_err() {
+                break;
+            }
+            if check != Check::Nothing {
+                bytes.resize(size, 0);
+                read_exact_at(file, &mut bytes, position)?;
+                if ValidBatch::trusted(&bytes).is_err() {
+                    break;
+                }
+            }
+            active.index(&Placed { position, size: size as u64, last_offset, max_timestamp }, interval);
+            if active.tail_is_full() {
+                active.store_tail(self.home())?;
+            }
+            end = last_offset + 1;
+            good = position + size as u64;
+        }
+        let relative = (end - active.segment.base()) as u32;
+        active.segment.publish(Tip { end: relative, size: good as u32 });
+        Ok(good)
+    }
+}
+
+/// Largest timestamp of the first batch, -1 if there is no whole one.
+fn first_timestamp(file: &dyn File, size: u64) -> io::Result<i64> {
+    let mut scan = Scan::new(file, 0, size, [0; HEADER_SIZE]);
+    Ok(scan.next()?.map_or(-1, |(_, header)| header.max_timestamp()))
+}
+
+fn drop_indexes(segment: &Segment, home: &Home) -> io::Result<Indexed> {
+    for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
+        if let Some(file) = segment.index_file(home, kind)? {
+            file.set_len(0)?;
+        }
+    }
+    let last_time = TimeEntry { timestamp: -1, relative: 0 };
+    Ok(Indexed { tail: Tail::default(), from: 0, last_time })
+}
+
+/// Reads the ends of the index files and cuts what is no entry of this segment: the zeros that a killed Kafka leaves
+/// behind the last entry, and entries behind `size`.
+fn read_indexes(segment: &Segment, home: &Home, size: u64) -> io::Result<Indexed> {
+    let none = TimeEntry { timestamp: -1, relative: 0 };
+    let offsets = segment.index_file(home, FileKind::OffsetIndex)?;
+    let last = match &offsets {
+        Some(file) => {
+            let inside = |entry: &OffsetEntry| entry.position > 0 && u64::from(entry.position) < size;
+            valid_prefix::<OffsetEntry>(&**file, inside)?
+        }
+        None => None,
+    };
+    let Some((offset_count, last)) = last else {
+        return drop_indexes(segment, home);
+    };
+    let mut indexed = Indexed { tail: Tail::default(), from: u64::from(last.position), last_time: none };
+    indexed.tail.offsets_stored = offset_count;
+    if let Some(file) = segment.index_file(home, FileKind::TimeIndex)? {
+        let inside = |entry: &TimeEntry| (entry.timestamp, entry.relative) != (0, 0) && entry.relative <= last.relative;
+        if let Some((count, entry)) = valid_prefix::<TimeEntry>(&*file, inside)? {
+            indexed.tail.times_stored = count;
+            indexed.last_time = entry;
+        }
+    }
+    Ok(indexed)
+}
+
+/// Cuts an index file to the entries that fit, which come before all that do not, and answers count and last of them.
+fn valid_prefix<E: Entry>(file: &dyn File, fits: impl Fn(&E) -> bool) -> io::Result<Option<(u32, E)>> {
+    let len = file.len()?;
+    let count = (len / E::SIZE as u64) as u32;
+    let last = match count.checked_sub(1) {
+        Some(last) => match entry_at::<E>(file, last)? {
+            entry if fits(&entry) => Some((last, entry)),
+            _ => last_where::<E>(file, count, fits)?,
+        },
+        None => None,
+    };
+    let kept = last.as_ref().map_or(0, |(at, _)| at + 1);
+    if len != u64::from(kept) * E::SIZE as u64 {
+        file.set_len(u64::from(kept) * E::SIZE as u64)?;
+    }
+    Ok(last.map(|(at, entry)| (at + 1, entry)))
+}
