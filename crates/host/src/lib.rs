@@ -5,6 +5,7 @@ pub mod clock;
 pub mod disk;
 pub mod metric;
 pub mod net;
+pub mod planted;
 pub mod real;
 pub mod setting;
 pub mod tasks;

@@ -26,6 +26,7 @@ pub mod net;
 mod node;
 pub mod random;
 mod sim;
+pub mod stall;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use disk::{Crash, Fault, FaultRates, Met, SimDisk};
 pub use node::Node;
 pub use random::Random;
 pub use sim::{Outcome, Sim, seeds};
+pub use stall::StallingDisk;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

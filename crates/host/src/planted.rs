@@ -1,0 +1,110 @@
+//! Bugs that the simulation must catch. Each is a line of code that goes wrong only while a test has planted it.
+//!
+//! ```
+//! use ottla_host::planted::{Bug, active, plant};
+//!
+//! assert!(!active(Bug::AckBeforeFlush));
+//! let planted = plant(Bug::AckBeforeFlush);
+//! assert!(active(Bug::AckBeforeFlush));
+//! drop(planted);
+//! assert!(!active(Bug::AckBeforeFlush));
+//! ```
+
+/// A mistake that somebody could make. Its site asks `active`; the suite must fail within 1,000 seeds while it is planted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Bug {
+    /// Durable mode acknowledges what the journal does not hold yet.
+    AckBeforeFlush,
+    /// A truncation leaves the bytes in the segment.
+    SkippedTruncate,
+    /// A leader still answers a follower or fetcher of an older epoch.
+    LateEpochFence,
+    /// A segment is rolled, or a log closed, without its producer snapshot.
+    LostSnapshot,
+    /// Two batches of one combined write change places.
+    ReorderedAppend,
+    /// The recovery point passes bytes that were not synced.
+    EarlyRecoveryPoint,
+    /// A new segment's directory entry is not synced.
+    UnsyncedDirectory,
+    /// Journal entries are replayed without a look at their checksum.
+    UncheckedJournal,
+    /// The journal is recycled before the segments it covers are synced.
+    EarlyRecycle,
+    /// A batch of an idempotent producer is not compared with its last five.
+    ForgottenDuplicate,
+    /// Recovery believes the tail of a segment without checking it.
+    TrustedTail,
+    /// A failed sync counts as done.
+    IgnoredSyncError,
+    /// A write that took only a part counts as whole.
+    IgnoredShortWrite,
+    /// Records are shown to consumers above the watermark.
+    EarlyWatermark,
+}
+
+/// All of them.
+pub const ALL: [Bug; 14] = [
+    Bug::AckBeforeFlush,
+    Bug::SkippedTruncate,
+    Bug::LateEpochFence,
+    Bug::LostSnapshot,
+    Bug::ReorderedAppend,
+    Bug::EarlyRecoveryPoint,
+    Bug::UnsyncedDirectory,
+    Bug::UncheckedJournal,
+    Bug::EarlyRecycle,
+    Bug::ForgottenDuplicate,
+    Bug::TrustedTail,
+    Bug::IgnoredSyncError,
+    Bug::IgnoredShortWrite,
+    Bug::EarlyWatermark,
+];
+
+#[cfg(any(debug_assertions, feature = "planted"))]
+mod planting {
+    use super::Bug;
+    use std::cell::Cell;
+    use std::marker::PhantomData;
+
+    thread_local! {
+        /// The bug of this thread: a simulation runs in one.
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Whether `bug` is planted in this thread. Always false, at no cost, in a release build.
+    #[must_use]
+    pub fn active(bug: Bug) -> bool {
+        PLANTED.with(Cell::get) == Some(bug)
+    }
+
+    /// Plants `bug` in this thread until the answer is dropped.
+    #[must_use]
+    pub fn plant(bug: Bug) -> Planted {
+        PLANTED.with(|planted| planted.set(Some(bug)));
+        Planted { _thread: PhantomData }
+    }
+
+    /// A bug that is planted as long as this lives, in the thread that holds it.
+    #[derive(Debug)]
+    pub struct Planted {
+        _thread: PhantomData<*const ()>,
+    }
+
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            PLANTED.with(|planted| planted.set(None));
+        }
+    }
+}
+
+#[cfg(any(debug_assertions, feature = "planted"))]
+pub use planting::{Planted, active, plant};
+
+/// Whether `bug` is planted in this thread. Always false, at no cost, in a release build.
+#[cfg(not(any(debug_assertions, feature = "planted")))]
+#[must_use]
+#[inline(always)]
+pub const fn active(_bug: Bug) -> bool {
+    false
+}
