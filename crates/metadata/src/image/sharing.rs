@@ -9,7 +9,7 @@ use ottla_wire::Uuid;
 const SHARDS: usize = 64;
 
 /// What a key is spread over the shards by; fixed, so that iteration order is the same in every process.
-pub trait Spread: Ord {
+pub(super) trait Spread: Ord {
     /// A number that differs between most keys.
     fn spread(&self) -> u64;
 }
@@ -44,7 +44,7 @@ type Shard<K, V> = Option<Arc<BTreeMap<K, V>>>;
 
 /// The map. Cloning copies one pointer; changing one key afterwards copies the pointers of all shards and the entries of one.
 #[derive(Clone, Debug)]
-pub struct Shared<K, V> {
+pub(super) struct Shared<K, V> {
     shards: Arc<[Shard<K, V>; SHARDS]>,
     len: usize,
 }
@@ -58,19 +58,13 @@ impl<K, V> Default for Shared<K, V> {
 impl<K: Spread + Clone, V: Clone> Shared<K, V> {
     /// Number of keys.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether there are no keys.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// The value of a key.
     #[must_use]
-    pub fn get<Q: Spread + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub(super) fn get<Q: Spread + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
@@ -78,7 +72,7 @@ impl<K: Spread + Clone, V: Clone> Shared<K, V> {
     }
 
     /// The value of a key, to be changed.
-    pub fn get_mut<Q: Spread + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub(super) fn get_mut<Q: Spread + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
@@ -87,14 +81,14 @@ impl<K: Spread + Clone, V: Clone> Shared<K, V> {
     }
 
     /// Sets the value of a key and answers the former one.
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let former = self.shard_mut(&key).insert(key, value);
         self.len += usize::from(former.is_none());
         former
     }
 
     /// Removes a key and answers its value.
-    pub fn remove<Q: Spread + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub(super) fn remove<Q: Spread + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
@@ -105,7 +99,7 @@ impl<K: Spread + Clone, V: Clone> Shared<K, V> {
     }
 
     /// All keys and values, in an order that depends on the keys alone.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.shards.iter().flatten().flat_map(|shard| shard.iter())
     }
 
