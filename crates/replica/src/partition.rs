@@ -1,9 +1,421 @@
-//! One partition on one broker.
+//! One partition on one broker: batches in through a queue, slices out through the published view, waits in between.
 
-/// A partition.
-pub struct Partition {}
+use crate::state::{Assignment, Effect, Event, Replica};
+use crate::submit::{Submit, Weigh};
+use crate::wait::{Bell, Waiting};
+use ottla_host::{Clock, Monotonic};
+use ottla_log::{Append, Appended, Log, Origin, ReadError, Refusal, Slice, View};
+use ottla_wire::Uuid;
+use ottla_wire::batch::SharedBatch;
+use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use tokio::sync::{Notify, oneshot};
+
+/// Why a partition does not serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// NOT_LEADER_OR_FOLLOWER: another broker leads, or leads in a later term.
+    #[error("this broker does not lead the partition")]
+    NotLeader,
+    /// UNKNOWN_TOPIC_OR_PARTITION: its topic was deleted.
+    #[error("the topic was deleted")]
+    Deleted,
+    /// KAFKA_STORAGE_ERROR: its log directory has failed.
+    #[error("the log directory of the partition is offline")]
+    Offline,
+}
+
+/// Why a batch was not appended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The partition does not serve.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// NOT_ENOUGH_REPLICAS.
+    #[error("fewer replicas are in sync than min.insync.replicas")]
+    NotEnoughReplicas,
+    /// The log refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Why a slice was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The partition does not serve.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The log refuses.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// A batch that is in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// Offset of its first record.
+    pub base_offset: Offset,
+    /// Offset after its last record; committed once the watermark is here.
+    pub next_offset: Offset,
+    /// The broker's clock, where the topic has LogAppendTime; ms since 1970, else -1.
+    pub append_time: i64,
+    /// The term in which it was written.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// Waits for a batch to be written.
+pub type Ticket = oneshot::Receiver<Result<Written, AppendError>>;
+
+/// Bounds on how many replicas must be in sync before a batch of a client is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Promise {
+    /// acks=0 or 1: the leader alone.
+    Leader,
+    /// acks=all: at least so many (`min.insync.replicas`).
+    InSync(usize),
+}
+
+/// A batch waiting for the writer.
+struct Entry {
+    batch: SharedBatch,
+    origin: Origin,
+    promise: Promise,
+    done: oneshot::Sender<Result<Written, AppendError>>,
+}
+
+impl Weigh for Entry {
+    fn size(&self) -> usize {
+        self.batch.size()
+    }
+}
+
+/// What only the holder of the writer's lock touches.
+struct Writer {
+    log: Log,
+    replica: Replica,
+    appended: Vec<Appended>,
+    effects: Vec<Effect>,
+}
+
+/// What a reader asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reading {
+    /// First offset wanted.
+    pub from: Offset,
+    /// Most bytes.
+    pub max_bytes: u32,
+    /// The first batch even if it is larger (KIP-74).
+    pub at_least_one: bool,
+    /// Where reading ends.
+    pub upto: Upto,
+}
+
+/// Where reading ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Upto {
+    /// At the high watermark (read_uncommitted).
+    Watermark,
+    /// At the last stable offset (read_committed).
+    Stable,
+    /// At the log's end (followers).
+    End,
+}
+
+/// What a partition does besides its log's work, as its numbers show it.
+pub struct Partition {
+    topic: Arc<str>,
+    topic_id: Uuid,
+    index: PartitionIndex,
+    clock: Arc<dyn Clock>,
+    view: Arc<View>,
+    submit: Submit<Entry, Writer>,
+    /// Told when the queue has room again.
+    room: Notify,
+    waiting: Waiting,
+    watermark: AtomicI64,
+    leader_epoch: AtomicI32,
+    is_leader: AtomicBool,
+    deleted: AtomicBool,
+    /// Whether only what the journal holds counts (`ottla.durable.acks`).
+    durable: bool,
+}
+
+/// Which partition a [`Partition`] is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Name of its topic.
+    pub topic: Arc<str>,
+    /// Id of its topic.
+    pub topic_id: Uuid,
+    /// Index in its topic.
+    pub index: PartitionIndex,
+    /// The broker that this replica is on.
+    pub broker: BrokerId,
+    /// Whether only what the journal holds counts (`ottla.durable.acks`).
+    pub durable: bool,
+}
 
 impl Partition {
-    /// Writes what waits.
-    pub fn drive(&self) {}
+    /// A partition over an open log. `watermark` is the checkpointed one; it is put between start and end of the log.
+    #[must_use]
+    pub fn new(identity: Identity, clock: Arc<dyn Clock>, log: Log, watermark: Offset) -> Partition {
+        let view = log.view();
+        let watermark = watermark.clamp(view.start(), view.end());
+        let replica = Replica::new(identity.broker, watermark);
+        let writer = Writer { log, replica, appended: Vec::new(), effects: Vec::new() };
+        Partition {
+            topic: identity.topic,
+            topic_id: identity.topic_id,
+            index: identity.index,
+            clock,
+            view,
+            submit: Submit::new(writer),
+            room: Notify::new(),
+            waiting: Waiting::default(),
+            watermark: AtomicI64::new(watermark.0),
+            leader_epoch: AtomicI32::new(LeaderEpoch::UNKNOWN.0),
+            is_leader: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
+            durable: identity.durable,
+        }
+    }
+
+    /// Name of its topic.
+    #[must_use]
+    pub fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    /// Id of its topic.
+    #[must_use]
+    pub fn topic_id(&self) -> Uuid {
+        self.topic_id
+    }
+
+    /// Index in its topic.
+    #[must_use]
+    pub fn index(&self) -> PartitionIndex {
+        self.index
+    }
+
+    /// The readers' side of its log.
+    #[must_use]
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Offset before which everything is committed.
+    #[must_use]
+    pub fn watermark(&self) -> Offset {
+        Offset(self.watermark.load(Ordering::SeqCst))
+    }
+
+    /// Last stable offset: no record before it belongs to an open transaction.
+    #[must_use]
+    pub fn stable(&self) -> Offset {
+        self.view.stable(self.watermark())
+    }
+
+    /// Term of the leader that it knows.
+    #[must_use]
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.leader_epoch.load(Ordering::SeqCst))
+    }
+
+    /// Whether this replica serves as the leader, or why not.
+    pub fn serves(&self) -> Result<(), Unavailable> {
+        if self.deleted.load(Ordering::SeqCst) {
+            Err(Unavailable::Deleted)
+        } else if self.view.log_dir().is_offline() {
+            Err(Unavailable::Offline)
+        } else if !self.is_leader.load(Ordering::SeqCst) {
+            Err(Unavailable::NotLeader)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Puts a batch into the queue, waiting for room; the ticket tells when it is written. The caller drives afterwards.
+    pub async fn submit(&self, batch: SharedBatch, origin: Origin, promise: Promise) -> Ticket {
+        let (done, ticket) = oneshot::channel();
+        let mut entry = Entry { batch, origin, promise, done };
+        loop {
+            entry = match self.submit.submit(entry) {
+                Ok(()) => return ticket,
+                Err(entry) => entry,
+            };
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            self.drive();
+            entry = match self.submit.submit(entry) {
+                Ok(()) => return ticket,
+                Err(entry) => entry,
+            };
+            room.await;
+        }
+    }
+
+    /// Writes what waits in the queue, unless another thread is at it.
+    pub fn drive(&self) {
+        self.submit.drive(|writer, group| {
+            self.write(writer, group);
+            self.room.notify_waiters();
+        });
+    }
+
+    fn write(&self, writer: &mut Writer, group: &mut VecDeque<Entry>) {
+        let Some(leader) = self.serves().ok().and_then(|()| writer.replica.leader()) else {
+            let why = self.serves().err().unwrap_or(Unavailable::NotLeader);
+            for entry in group.drain(..) {
+                let _ = entry.done.send(Err(why.into()));
+            }
+            return;
+        };
+        let epoch = leader.epoch();
+        let enough = |promise| match promise {
+            Promise::Leader => true,
+            Promise::InSync(least) => leader.has_enough(least),
+        };
+        let mut taken: Vec<Entry> = Vec::with_capacity(group.len());
+        for entry in group.drain(..) {
+            if enough(entry.promise) {
+                taken.push(entry);
+            } else {
+                let _ = entry.done.send(Err(AppendError::NotEnoughReplicas));
+            }
+        }
+        let batches: Vec<Append<'_>> =
+            taken.iter().map(|entry| Append { batch: entry.batch.get(), origin: entry.origin }).collect();
+        writer.appended.clear();
+        writer.log.append(epoch, self.clock.wall(), &batches, &mut writer.appended);
+        drop(batches);
+        if !self.durable {
+            let end = self.view.end();
+            self.step(writer, Event::Appended { end });
+        }
+        for (entry, appended) in taken.into_iter().zip(&writer.appended) {
+            let _ = entry.done.send(outcome(*appended, epoch));
+        }
+    }
+
+    /// Lets the state take an event, and does what follows.
+    fn step(&self, writer: &mut Writer, event: Event) {
+        let now = self.clock.monotonic();
+        writer.effects.clear();
+        writer.replica.step(now, event, &mut writer.effects);
+        let mut ring = false;
+        for effect in std::mem::take(&mut writer.effects) {
+            match effect {
+                Effect::Watermark(offset) => {
+                    self.watermark.store(offset.0, Ordering::SeqCst);
+                    ring = true;
+                }
+                Effect::BeginEpoch(epoch) => {
+                    let start = self.view.end();
+                    writer.log.assign_epoch(epoch, start);
+                }
+                Effect::Resign => ring = true,
+                // With a single replica nobody can leave or join.
+                Effect::ProposeIsr(_) => {}
+            }
+        }
+        let leads = writer.replica.leader().is_some();
+        self.is_leader.store(leads, Ordering::SeqCst);
+        self.leader_epoch.store(writer.replica.leader_epoch().0, Ordering::SeqCst);
+        if ring {
+            self.waiting.ring();
+        }
+    }
+
+    /// Takes a decision of the controller; false when a writer is at work and it has to be tried again.
+    pub fn assign(&self, assignment: &Assignment) -> bool {
+        let end = self.view.end();
+        self.with_writer(|writer| self.step(writer, Event::Assigned { assignment: assignment.clone(), end })).is_some()
+    }
+
+    fn with_writer<R>(&self, work: impl FnOnce(&mut Writer) -> R) -> Option<R> {
+        let done = self.submit.with_writer(work)?;
+        self.drive();
+        Some(done)
+    }
+
+    /// Works on the log when no other thread does; None when it has to be tried again.
+    pub fn with_log<R>(&self, work: impl FnOnce(&mut Log) -> R) -> Option<R> {
+        self.with_writer(|writer| work(&mut writer.log))
+    }
+
+    /// The topic is gone: everybody who waits is told.
+    pub fn delete(&self) {
+        self.deleted.store(true, Ordering::SeqCst);
+        self.drive();
+        self.waiting.ring();
+    }
+
+    /// Wakes everybody who waits, for a look at what has changed outside.
+    pub fn ring(&self) {
+        self.waiting.ring();
+    }
+
+    /// A slice of committed batches, or what a follower may have.
+    pub fn read(&self, reading: Reading) -> Result<Slice, FetchError> {
+        self.serves()?;
+        let upto = match reading.upto {
+            Upto::Watermark => self.watermark(),
+            Upto::Stable => self.stable(),
+            Upto::End => self.view.end(),
+        };
+        Ok(self.view.read(reading.from, upto, reading.max_bytes, reading.at_least_one)?)
+    }
+
+    /// Rings `bell` when the watermark moves or the partition goes away, until the guard is dropped.
+    #[must_use]
+    pub fn ring_on_change(self: &Arc<Self>, bell: &Arc<Bell>) -> Ringing {
+        self.waiting.add(bell);
+        Ringing { partition: self.clone(), bell: bell.clone() }
+    }
+
+    /// Whether the watermark has reached `offset` in the term `epoch`; Err when it never will.
+    pub fn is_committed(&self, offset: Offset, epoch: LeaderEpoch) -> Result<bool, Unavailable> {
+        if self.watermark() >= offset {
+            return Ok(true);
+        }
+        self.serves()?;
+        if self.leader_epoch() == epoch { Ok(false) } else { Err(Unavailable::NotLeader) }
+    }
+
+    /// The clock of its broker.
+    #[must_use]
+    pub fn now(&self) -> Monotonic {
+        self.clock.monotonic()
+    }
+}
+
+fn outcome(appended: Appended, leader_epoch: LeaderEpoch) -> Result<Written, AppendError> {
+    match appended {
+        Appended::Written { base_offset, last_offset, append_time } => Ok(Written {
+            base_offset,
+            next_offset: last_offset.plus(1),
+            append_time: append_time.unwrap_or(-1),
+            leader_epoch,
+        }),
+        Appended::Duplicate { base_offset, last_offset, timestamp } => {
+            Ok(Written { base_offset, next_offset: last_offset.plus(1), append_time: timestamp, leader_epoch })
+        }
+        Appended::Refused(refusal) => Err(refusal.into()),
+    }
+}
+
+/// A bell hung up at a partition.
+pub struct Ringing {
+    partition: Arc<Partition>,
+    bell: Arc<Bell>,
+}
+
+impl Drop for Ringing {
+    fn drop(&mut self) {
+        self.partition.waiting.remove(&self.bell);
+    }
 }
