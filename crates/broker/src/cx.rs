@@ -1,21 +1,49 @@
 //! All that a handler may touch.
 
+use crate::api::records::session::Sessions;
 use crate::net::auth::{Authorizer, Operation, Resource};
 use crate::net::peer::Peer;
-use ottla_host::{File, Host};
-use ottla_messages::api_versions::ApiVersionsResponse;
-pub(crate) use ottla_replica::Partition;
+use crate::partitions::Registry;
+pub(crate) use crate::partitions::Hosted;
+use arc_swap::{ArcSwap, Guard};
+use ottla_host::{BoxFuture, File, Host, Monotonic, WallClock};
+pub(crate) use ottla_log::{Origin, ReadError, Refusal, Slice};
+use ottla_messages::api_versions::{ApiVersionsResponse, FinalizedFeatureKey};
+use ottla_metadata::{BrokerConfig, Image};
+pub(crate) use ottla_replica::{
+    AppendError, Bell, FetchError, Partition, Promise, Reading, Ticket, Unavailable, Upto, Written,
+};
+use ottla_wire::ids::{BrokerId, LeaderEpoch, PartitionIndex};
+use ottla_wire::{ErrorCode, Uuid};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Ranges that end so close to the log's end are in memory: they have just been written.
+const WARM_BYTES: u64 = 32 << 20;
 
 /// The broker as handlers see it.
 pub(crate) struct Cx {
     host: Host,
+    config: Arc<BrokerConfig>,
+    image: ArcSwap<Image>,
+    registry: Arc<Registry>,
+    sessions: Sessions,
     authorizer: Option<Arc<dyn Authorizer>>,
+    stopping: AtomicBool,
 }
 
 impl Cx {
-    pub(crate) fn new(host: Host, authorizer: Option<Arc<dyn Authorizer>>) -> Cx {
-        Cx { host, authorizer }
+    pub(crate) fn new(host: Host, config: Arc<BrokerConfig>, authorizer: Option<Arc<dyn Authorizer>>) -> Cx {
+        Cx {
+            host,
+            sessions: Sessions::new(config.network.fetch_sessions_max),
+            config,
+            image: ArcSwap::default(),
+            registry: Arc::new(Registry::new()),
+            authorizer,
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// Whether `peer` may do `operation` on `resource`; all may where no authorizer is configured.
@@ -26,29 +54,170 @@ impl Cx {
         }
     }
 
+    /// The cluster as last committed.
+    pub(crate) fn image(&self) -> Guard<Arc<Image>> {
+        self.image.load()
+    }
+
+    /// Publishes a newer image.
+    pub(crate) fn set_image(&self, image: Arc<Image>) {
+        self.image.store(image);
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> &Arc<BrokerConfig> {
+        &self.config
+    }
+
+    /// The partitions of this broker.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// A topic of which this broker has partitions.
+    pub(crate) fn topic(&self, name: &str) -> Option<Arc<Hosted>> {
+        self.registry.by_name(name)
+    }
+
+    /// A topic of which this broker has partitions.
+    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<Arc<Hosted>> {
+        self.registry.by_id(id)
+    }
+
+    /// Who leads a partition, as the image has it.
+    pub(crate) fn leader_of(&self, name: &str, id: Uuid, index: i32) -> Option<(BrokerId, LeaderEpoch)> {
+        let image = self.image();
+        let topic = if id.is_zero() { image.topic(name) } else { image.topic_by_id(&id) }?;
+        let partition = topic.partitions.get(&PartitionIndex(index))?;
+        Some((partition.leader, partition.leader_epoch))
+    }
+
+    /// Now, for records.
+    pub(crate) fn wall(&self) -> WallClock {
+        self.host.clock.wall()
+    }
+
+    /// Now, for deadlines.
+    pub(crate) fn monotonic(&self) -> Monotonic {
+        self.host.clock.monotonic()
+    }
+
+    /// Ends at `deadline`.
+    pub(crate) fn sleep_until(&self, deadline: Monotonic) -> BoxFuture<'static, ()> {
+        self.host.tasks.sleep_until(deadline)
+    }
+
+    /// Whether waiting requests shall be answered with what there is.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Answers waiting requests with what there is.
+    pub(crate) fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.registry.each(|_, partition| partition.ring());
+    }
+
+    /// Fetch sessions.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// A number for a new fetch session.
+    pub(crate) fn fresh_session_id(&self) -> i32 {
+        let id = self.host.chance.below("fetch session", i32::MAX as u64 - 1);
+        i32::try_from(id + 1).unwrap_or(1)
+    }
+
+    /// `fetch.max.bytes`.
+    pub(crate) fn fetch_bytes_max(&self) -> i32 {
+        self.config.network.fetch_bytes_max
+    }
+
+    /// Waits until a batch is committed, at most `timeout` from the first call with the same `deadline`.
+    pub(crate) async fn committed(
+        &self,
+        partition: &Arc<Partition>,
+        written: &Written,
+        deadline: &mut Option<Monotonic>,
+        timeout: Duration,
+    ) -> Result<(), ErrorCode> {
+        use crate::api::records::outcome::unavailable;
+        let is_committed = || partition.is_committed(written.next_offset, written.leader_epoch).map_err(unavailable);
+        if is_committed()? {
+            return Ok(());
+        }
+        let bell = Bell::new();
+        let _ringing = partition.ring_on_change(&bell);
+        let deadline = *deadline.get_or_insert_with(|| self.monotonic() + timeout);
+        let mut timer = self.sleep_until(deadline);
+        loop {
+            if is_committed()? {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                () = bell.rung() => {}
+                () = &mut timer => return Err(ErrorCode::REQUEST_TIMED_OUT),
+            }
+        }
+    }
+
+    /// Has a slice that is not in memory read on the thread of its log directory.
+    pub(crate) async fn read_ahead(&self, partition: &Partition, slice: &Slice) {
+        let Some(file) = slice.file.clone() else { return };
+        let (at, length) = (slice.position, u64::from(slice.length));
+        let view = partition.view();
+        let is_warm = view.end().0 - slice.first_offset.0 < 1 || view.size() < WARM_BYTES || file.is_cached(at, length);
+        if is_warm {
+            return;
+        }
+        let read = move || {
+            if let Err(error) = file.read_ahead(at, length) {
+                tracing::debug!(%error, "cannot read ahead");
+            }
+        };
+        self.host.tasks.offload(view.log_dir().lane(), Box::new(read)).await;
+    }
+
     /// Adds the supported and the finalized features.
     pub(crate) fn describe_features(&self, response: &mut ApiVersionsResponse<'_>) {
-        let _ = (&self.host, response);
+        let image = self.image();
+        response.finalized_features = image
+            .features()
+            .iter()
+            .map(|(name, level)| FinalizedFeatureKey {
+                name: name.clone().into(),
+                max_version_level: *level,
+                min_version_level: *level,
+            })
+            .collect();
     }
 }
 
 /// Record data in a file that an answer names.
 pub(crate) struct Region {
+    slice: Slice,
     file: Arc<dyn File>,
-    position: u64,
 }
 
 impl Region {
+    /// The slice as a region; None when it is empty.
+    pub(crate) fn of(slice: &Slice) -> Option<Region> {
+        let file = slice.file.clone().filter(|_| slice.length > 0)?;
+        Some(Region { slice: slice.clone(), file })
+    }
+
     pub(crate) fn file(&self) -> &dyn File {
         &*self.file
     }
 
     pub(crate) fn position(&self) -> u64 {
-        self.position
+        self.slice.position
     }
 
-    /// Whether the file still holds what was read from its log there.
+    /// Whether the file still holds what was read from its log there; asked after sending.
     pub(crate) fn is_current(&self) -> bool {
-        true
+        self.slice.is_valid()
     }
 }

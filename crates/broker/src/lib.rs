@@ -5,5 +5,6 @@ mod api;
 pub mod broker;
 mod cx;
 pub mod net;
+mod partitions;
 
 pub use broker::{Broker, StartError};

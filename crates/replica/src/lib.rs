@@ -5,8 +5,12 @@ mod partition;
 pub mod state;
 mod submit;
 mod sync;
+mod wait;
 
-pub use partition::Partition;
+pub use partition::{
+    AppendError, FetchError, Identity, Partition, Promise, Reading, Ringing, Ticket, Unavailable, Upto, Written,
+};
+pub use wait::Bell;
 
 #[cfg(test)]
 mod explored;

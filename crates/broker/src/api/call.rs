@@ -102,11 +102,19 @@ pub(crate) fn answer(
 }
 
 /// The function of a table row: decodes a request of module `$api`, calls `$handler`, encodes what it returns.
+///
+/// With `or_outcome`, the handler may return another outcome than an answer.
 macro_rules! handled_by {
     ($request:ty, $handler:path) => {
+        handled_by!(@ $request, cx, call, Ok::<_, Outcome>($handler(&cx, call).await))
+    };
+    ($request:ty, $handler:path, or_outcome) => {
+        handled_by!(@ $request, cx, call, $handler(&cx, call).await)
+    };
+    (@ $request:ty, $cx:ident, $call:ident, $handled:expr) => {
         |work, row, version| {
             Box::pin(async move {
-                let Work { cx, peer, slot, frame, buffer } = work;
+                let Work { cx: $cx, peer, slot, frame, buffer } = work;
                 let info = row.key.info();
                 let mut opened = match $crate::api::call::open(&frame, info, version) {
                     Ok(opened) => opened,
@@ -118,7 +126,7 @@ macro_rules! handled_by {
                     Err(error) => return Outcome::Close(format!("{} version {}: {error}", info.name, version.0)),
                 };
                 let regions = parking_lot::Mutex::new(Vec::new());
-                let call = Call {
+                let $call = Call {
                     request,
                     version,
                     client_id: opened.header.client_id.as_deref().unwrap_or_default(),
@@ -128,7 +136,10 @@ macro_rules! handled_by {
                     regions: &regions,
                     operation: row.operation,
                 };
-                let response = $handler(&cx, call).await;
+                let response = match $handled {
+                    Ok(response) => response,
+                    Err(outcome) => return outcome,
+                };
                 let regions = std::mem::take(&mut *regions.lock());
                 $crate::api::call::answer(&opened, info, (buffer, regions), |out, version| {
                     response.encode(out, version)

@@ -2,4 +2,5 @@
 
 pub(crate) mod call;
 mod cluster;
+pub(crate) mod records;
 pub(crate) mod table;

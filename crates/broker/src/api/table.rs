@@ -2,11 +2,14 @@
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::api_versions;
+use crate::api::records::{fetch, produce};
 use crate::net::auth::Operation;
 use crate::net::peer::ListenerKind;
 use ottla_host::BoxFuture;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::ApiVersionsRequest;
+use ottla_messages::fetch::FetchRequest;
+use ottla_messages::produce::ProduceRequest;
 use ottla_wire::ApiVersion;
 
 /// An API that works.
@@ -43,12 +46,26 @@ impl Row {
 }
 
 /// Sorted by key.
-pub(crate) static TABLE: &[Row] = &[Row {
-    key: ApiKey::ApiVersions,
-    on: On::Both,
-    operation: Operation::Describe,
-    serve: handled_by!(ApiVersionsRequest<'_>, api_versions::handle),
-}];
+pub(crate) static TABLE: &[Row] = &[
+    Row {
+        key: ApiKey::Produce,
+        on: On::Broker,
+        operation: Operation::Write,
+        serve: handled_by!(ProduceRequest<'_>, produce::handle, or_outcome),
+    },
+    Row {
+        key: ApiKey::Fetch,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(FetchRequest<'_>, fetch::handle),
+    },
+    Row {
+        key: ApiKey::ApiVersions,
+        on: On::Both,
+        operation: Operation::Describe,
+        serve: handled_by!(ApiVersionsRequest<'_>, api_versions::handle),
+    },
+];
 
 /// Whether `key` is that of Produce, whose requests may append together.
 pub(crate) fn is_produce(key: i16) -> bool {

@@ -106,11 +106,13 @@ impl Outbox {
         region: &Region,
         length: usize,
     ) -> Poll<io::Result<usize>> {
+        let at = region.position() + self.sent as u64;
+        let sent = ready!(stream.poll_send_file(task, region.file(), at, length - self.sent))?;
+        // Asked after sending: what was sent while the log was cut may be foreign, and the client must not believe it.
         if !region.is_current() {
             return Poll::Ready(Err(io::Error::other("the log was truncated under an answer")));
         }
-        let at = region.position() + self.sent as u64;
-        match ready!(stream.poll_send_file(task, region.file(), at, length - self.sent))? {
+        match sent {
             0 => Poll::Ready(Err(io::Error::other("a segment ended inside an answer"))),
             sent => Poll::Ready(Ok(sent)),
         }

@@ -5,7 +5,7 @@
 
 use crate::api::call::{Call, Outcome};
 use crate::api::records::outcome;
-use crate::cx::{Cx, Found, Partition, Promise, Written};
+use crate::cx::{Cx, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written};
 use crate::net::auth::Resource;
 use crate::net::peer::Stage;
 use ottla_host::Monotonic;
@@ -21,7 +21,7 @@ use std::time::Duration;
 /// A partition of the request that has passed the checks.
 struct Submitted {
     partition: Arc<Partition>,
-    ticket: crate::cx::Ticket,
+    ticket: Ticket,
     /// Places in the response.
     topic: usize,
     at: usize,
@@ -62,7 +62,7 @@ fn silence(response: &ProduceResponse<'_>) -> Outcome {
     let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
     match partitions.map(|partition| partition.error_code).find(|code| *code != 0) {
         None => Outcome::Silence,
-        Some(code) => Outcome::Close(format!("a produce request with acks=0 failed: {:?}", ErrorCode::of(code))),
+        Some(code) => Outcome::Close(format!("a produce request with acks=0 failed: {:?}", ErrorCode::from_code(code))),
     }
 }
 
@@ -102,7 +102,7 @@ fn admit_topic(
     cx: &Cx,
     call: &Call<'_, ProduceRequest<'_>>,
     topic: &TopicProduceData<'_>,
-) -> Result<Arc<Found>, ErrorCode> {
+) -> Result<Arc<Hosted>, ErrorCode> {
     let found = if topic.topic_id.is_zero() {
         if !call.may(cx, Resource::Topic(&topic.name)) {
             return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
@@ -127,9 +127,9 @@ fn admit_topic(
 async fn submit(
     cx: &Cx,
     call: &Call<'_, ProduceRequest<'_>>,
-    topic: &Found,
+    topic: &Hosted,
     data: &PartitionProduceData<'_>,
-) -> Result<(Arc<Partition>, crate::cx::Ticket), Rejected> {
+) -> Result<(Arc<Partition>, Ticket), Rejected> {
     let partition = topic.partition(data.index).ok_or(Rejected::Code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
     partition.serves().map_err(|why| Rejected::Code(outcome::unavailable(why)))?;
     let records = data.records.map(|records| records.bytes()).unwrap_or_default();
@@ -141,7 +141,7 @@ async fn submit(
     let promise = if call.request.acks == -1 { Promise::InSync(topic.min_insync) } else { Promise::Leader };
     let shared = SharedBatch::new(call.frame, &batch);
     cx.count_produced(topic, &batch);
-    let ticket = partition.submit(shared, crate::cx::Origin::Client, promise).await;
+    let ticket = partition.submit(shared, Origin::Client, promise).await;
     call.peer.touch(partition);
     Ok((partition.clone(), ticket))
 }
@@ -181,7 +181,7 @@ async fn await_appends(response: &mut ProduceResponse<'_>, submitted: &mut Vec<S
     for Submitted { partition, ticket, topic, at } in submitted.drain(..) {
         let answer = &mut response.responses[topic].partition_responses[at];
         // The writer answers every ticket; one that is dropped died with its partition.
-        match ticket.await.unwrap_or(Err(crate::cx::Unavailable::NotLeader.into())) {
+        match ticket.await.unwrap_or(Err(Unavailable::NotLeader.into())) {
             Ok(written) => {
                 answer.base_offset = written.base_offset.0;
                 answer.log_append_time_ms = written.append_time;

@@ -1,0 +1,171 @@
+//! The partitions of this broker: found by topic name or id without a lock, made and removed as the image changes.
+
+use ottla_log::{LogConfig, LogDir};
+use ottla_metadata::TopicConfig;
+use ottla_metadata::settings::TimestampType as Stamping;
+use ottla_messages::produce;
+use ottla_replica::Partition;
+use ottla_wire::batch::{DoorRules, TimestampType};
+use ottla_wire::{ApiVersion, Uuid};
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Parts of the registry, each replaced as a whole when one of its topics changes.
+const SHARDS: usize = 64;
+
+/// What a topic's settings demand of batches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules(DoorRules);
+
+impl Rules {
+    pub(crate) fn of(config: &TopicConfig) -> Rules {
+        let size = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+        Rules(DoorRules {
+            message_bytes_max: size(config.max_message_bytes),
+            key_required: config.compact,
+            timestamp_type: match config.timestamp_type {
+                Stamping::CreateTime => TimestampType::CreateTime,
+                Stamping::LogAppendTime => TimestampType::LogAppendTime,
+            },
+            timestamp_before_max_ms: config.timestamp_before_max_ms,
+            timestamp_after_max_ms: config.timestamp_after_max_ms,
+            inflated_bytes_max: size(config.max_decompressed_message_bytes),
+            ..DoorRules::default()
+        })
+    }
+
+    /// The rules for a batch in a Produce request of `version`.
+    pub(crate) fn for_version(&self, version: ApiVersion) -> DoorRules {
+        DoorRules { zstd_allowed: version.can(produce::ZSTD), ..self.0 }
+    }
+}
+
+/// Settings of a log from those of its topic.
+pub(crate) fn log_config(config: &TopicConfig, producer_expiration_ms: i64) -> LogConfig {
+    let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
+    LogConfig {
+        segment_bytes: size(config.segment_bytes),
+        segment_ms: config.segment_ms,
+        segment_jitter_ms: config.segment_jitter_ms,
+        index_bytes_max: size(config.segment_index_bytes),
+        index_interval_bytes: size(config.index_interval_bytes),
+        message_bytes_max: size(config.max_message_bytes),
+        append_time: config.timestamp_type == Stamping::LogAppendTime,
+        flush_messages: config.flush_messages,
+        flush_ms: config.flush_ms,
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        delete: config.delete,
+        delete_delay_ms: config.file_delete_delay_ms,
+        producer_expiration_ms,
+        ..LogConfig::default()
+    }
+}
+
+/// A topic with what this broker holds of it.
+pub(crate) struct Hosted {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    /// Whether only brokers write to it.
+    pub(crate) is_internal: bool,
+    pub(crate) rules: Rules,
+    /// `cleanup.policy` has `delete`.
+    pub(crate) deletes: bool,
+    /// `min.insync.replicas`.
+    pub(crate) min_insync: usize,
+    /// By index; None where another broker has the replicas.
+    pub(crate) partitions: Box<[Option<Arc<Partition>>]>,
+}
+
+impl Hosted {
+    /// The partition with this index, if this broker has a replica of it.
+    pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+}
+
+type Shard<K> = ArcSwap<BTreeMap<K, Arc<Hosted>>>;
+
+/// All topics of which this broker holds something.
+pub(crate) struct Registry {
+    by_name: [Shard<Arc<str>>; SHARDS],
+    by_id: [Shard<Uuid>; SHARDS],
+}
+
+impl Registry {
+    pub(crate) fn new() -> Registry {
+        Registry {
+            by_name: std::array::from_fn(|_| ArcSwap::default()),
+            by_id: std::array::from_fn(|_| ArcSwap::default()),
+        }
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Hosted>> {
+        self.by_name[spread(name.as_bytes())].load().get(name).cloned()
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Hosted>> {
+        self.by_id[spread(&id.0)].load().get(&id).cloned()
+    }
+
+    /// Every partition, a shard at a time.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&Arc<Hosted>, &Arc<Partition>)) {
+        for shard in &self.by_id {
+            for hosted in shard.load().values() {
+                hosted.partitions.iter().flatten().for_each(|partition| visit(hosted, partition));
+            }
+        }
+    }
+
+    /// Publishes topics, replacing those with the same id. Only one thread changes the registry.
+    pub(crate) fn publish(&self, topics: Vec<Arc<Hosted>>) {
+        let mut by_shard: BTreeMap<usize, Vec<Arc<Hosted>>> = BTreeMap::new();
+        for topic in &topics {
+            by_shard.entry(spread(&topic.id.0)).or_default().push(topic.clone());
+        }
+        for (shard, topics) in by_shard {
+            change(&self.by_id[shard], |map| map.extend(topics.into_iter().map(|topic| (topic.id, topic))));
+        }
+        let mut by_shard: BTreeMap<usize, Vec<Arc<Hosted>>> = BTreeMap::new();
+        for topic in topics {
+            by_shard.entry(spread(topic.name.as_bytes())).or_default().push(topic);
+        }
+        for (shard, topics) in by_shard {
+            change(&self.by_name[shard], |map| map.extend(topics.into_iter().map(|topic| (topic.name.clone(), topic))));
+        }
+    }
+
+    /// Takes a topic out; requests that have found it before still hold it.
+    pub(crate) fn withdraw(&self, id: Uuid) -> Option<Arc<Hosted>> {
+        let hosted = self.by_id(id)?;
+        change(&self.by_id[spread(&id.0)], |map| drop(map.remove(&id)));
+        change(&self.by_name[spread(hosted.name.as_bytes())], |map| {
+            // A topic of the same name may have been made since.
+            if map.get(&hosted.name).is_some_and(|other| other.id == id) {
+                map.remove(&hosted.name);
+            }
+        });
+        Some(hosted)
+    }
+}
+
+fn change<K: Ord + Clone>(shard: &Shard<K>, work: impl FnOnce(&mut BTreeMap<K, Arc<Hosted>>)) {
+    let mut map = BTreeMap::clone(&shard.load());
+    work(&mut map);
+    shard.store(Arc::new(map));
+}
+
+/// FNV-1a, folded to a shard.
+fn spread(bytes: &[u8]) -> usize {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32) as usize % SHARDS
+}
+
+/// Which log directory gets a new partition: the one with the fewest, as Kafka chooses.
+pub(crate) fn choose_dir<'a>(dirs: &'a [(Arc<LogDir>, usize)]) -> Option<&'a Arc<LogDir>> {
+    let online = dirs.iter().filter(|(dir, _)| !dir.is_offline());
+    online.min_by_key(|(_, partitions)| *partitions).map(|(dir, _)| dir)
+}
