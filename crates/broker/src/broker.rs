@@ -5,14 +5,21 @@ use crate::net::limits::{Bounds, Limits};
 use crate::net::listener::{Endpoint, accept_all};
 use crate::net::peer::ListenerKind;
 use crate::net::server::Server;
+use crate::storage::Storage;
 use ottla_host::Host;
+use ottla_log::LogDir;
+use ottla_log::dir::DirError;
+use ottla_metadata::{BrokerConfig, Delta, Image};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time that a clean stop waits for answers in flight.
 const STOP_MAX: Duration = Duration::from_secs(10);
+/// Files of logs kept open in all.
+const FILES_MAX: usize = 4096;
 
 /// Why a broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -23,33 +30,61 @@ pub enum StartError {
         /// Name, as `listeners` has it.
         name: String,
         /// Address asked for.
-        address: SocketAddr,
+        address: String,
         /// What the system says.
         error: io::Error,
     },
+    /// A log directory cannot be used.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// A log directory cannot be listed.
+    #[error("log directories cannot be read: {0}")]
+    Io(#[from] io::Error),
 }
 
 /// A running broker.
 pub struct Broker {
     server: Arc<Server>,
+    storage: Arc<Storage>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
 }
 
 impl Broker {
-    /// Opens the listeners and serves.
-    pub fn start(host: Host, listeners: &[(&str, SocketAddr)], bounds: Bounds) -> Result<Broker, StartError> {
-        let cx = Arc::new(Cx::new(host.clone(), None));
-        let server = Arc::new(Server::new(host, cx, Limits::new(bounds)));
-        let mut addresses = Vec::new();
-        for (name, address) in listeners {
-            let failed = |error| StartError::Listen { name: (*name).to_owned(), address: *address, error };
-            let socket = server.host.net.listen(*address).map_err(failed)?;
-            let name: Arc<str> = (*name).into();
-            addresses.push((name.clone(), socket.local_addr().map_err(failed)?));
-            let endpoint = Endpoint { name, kind: ListenerKind::Broker };
+    /// Opens log directories and listeners, and serves.
+    pub async fn start(host: Host, config: BrokerConfig) -> Result<Broker, StartError> {
+        let config = Arc::new(config);
+        let cx = Arc::new(Cx::new(host.clone(), config.clone(), None));
+        let files_max = FILES_MAX / config.log_dirs.len().max(1);
+        let opened: Result<Vec<_>, _> =
+            config.log_dirs.iter().map(|path| LogDir::open(&host, Path::new(path), files_max)).collect();
+        let storage = Storage::new(host.clone(), config.clone(), cx.registry().clone(), opened?)?;
+        let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
+        let mut broker = Broker { server, storage: Arc::new(storage), addresses: Vec::new() };
+        broker.listen(&config)?;
+        Ok(broker)
+    }
+
+    fn listen(&mut self, config: &BrokerConfig) -> Result<(), StartError> {
+        let server = &self.server;
+        for listener in &config.listeners {
+            let address = format!("{}:{}", listener.bind.host, listener.bind.port);
+            let failed =
+                |error| StartError::Listen { name: listener.name.clone(), address: address.clone(), error };
+            let bind = SocketAddr::new(bind_ip(&listener.bind.host).map_err(failed)?, listener.bind.port);
+            let socket = server.host.net.listen(bind).map_err(failed)?;
+            let name: Arc<str> = listener.name.as_str().into();
+            self.addresses.push((name.clone(), socket.local_addr().map_err(failed)?));
+            let kind = if listener.controller { ListenerKind::Controller } else { ListenerKind::Broker };
+            let endpoint = Endpoint { name, kind };
             server.host.tasks.spawn("listener", Box::pin(accept_all(server.clone(), endpoint, socket)));
         }
-        Ok(Broker { server, addresses })
+        Ok(())
+    }
+
+    /// Follows a newer image: partitions first, then clients see it.
+    pub(crate) async fn apply(&self, image: Image, delta: &Delta) {
+        self.storage.apply(&image, delta).await;
+        self.server.cx.set_image(Arc::new(image));
     }
 
     /// Names and addresses of the listeners.
@@ -62,11 +97,38 @@ impl Broker {
     pub async fn stop(self) {
         let server = self.server;
         server.begin_stop();
+        server.cx.begin_stop();
         let deadline = server.host.tasks.sleep_until(server.host.clock.monotonic() + STOP_MAX);
         tokio::select! {
             biased;
             () = server.connections_ended() => {}
             () = deadline => server.abort_connections(),
         }
+    }
+}
+
+fn bounds(config: &BrokerConfig) -> Bounds {
+    let network = &config.network;
+    let defaults = Bounds::default();
+    let overrides = network.connections_per_ip_overrides.iter();
+    Bounds {
+        request_bytes_max: network.request_bytes_max,
+        in_flight_bytes_max: network.in_flight_bytes_max.unwrap_or(defaults.in_flight_bytes_max),
+        connections_max: network.connections_max,
+        connections_per_ip_max: network.connections_per_ip_max,
+        per_ip_overrides: overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, *max))).collect(),
+        creation_rate_max: network.connection_rate_max,
+        idle_max: network.idle_ms_max.map(Duration::from_millis),
+    }
+}
+
+/// The address to bind: an empty host means all of them.
+fn bind_ip(host: &str) -> io::Result<IpAddr> {
+    match host {
+        "" => Ok(Ipv4Addr::UNSPECIFIED.into()),
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        host => host.parse().map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is not an IP address; listeners need one"))
+        }),
     }
 }

@@ -4,7 +4,7 @@ use crate::api::records::session::Sessions;
 use crate::net::auth::{Authorizer, Operation, Resource};
 use crate::net::peer::Peer;
 use crate::partitions::Registry;
-pub(crate) use crate::partitions::Hosted;
+pub(crate) use crate::partitions::{Hosted, count};
 use arc_swap::{ArcSwap, Guard};
 use ottla_host::{BoxFuture, File, Host, Monotonic, WallClock};
 pub(crate) use ottla_log::{Origin, ReadError, Refusal, Slice};

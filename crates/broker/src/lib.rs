@@ -6,5 +6,6 @@ pub mod broker;
 mod cx;
 pub mod net;
 mod partitions;
+mod storage;
 
 pub use broker::{Broker, StartError};

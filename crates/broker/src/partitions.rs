@@ -1,6 +1,6 @@
 //! The partitions of this broker: found by topic name or id without a lock, made and removed as the image changes.
 
-use ottla_log::{LogConfig, LogDir};
+use ottla_log::LogConfig;
 use ottla_metadata::TopicConfig;
 use ottla_metadata::settings::TimestampType as Stamping;
 use ottla_messages::produce;
@@ -10,6 +10,7 @@ use ottla_wire::{ApiVersion, Uuid};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Parts of the registry, each replaced as a whole when one of its topics changes.
 const SHARDS: usize = 64;
@@ -74,6 +75,7 @@ pub(crate) struct Hosted {
     pub(crate) deletes: bool,
     /// `min.insync.replicas`.
     pub(crate) min_insync: usize,
+    pub(crate) meters: Arc<Meters>,
     /// By index; None where another broker has the replicas.
     pub(crate) partitions: Box<[Option<Arc<Partition>>]>,
 }
@@ -83,6 +85,24 @@ impl Hosted {
     pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)?.as_ref()
     }
+}
+
+/// What happened to a topic since the broker began to hold it (BrokerTopicMetrics).
+#[derive(Default, Debug)]
+pub(crate) struct Meters {
+    pub(crate) records_in: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) bytes_rejected: AtomicU64,
+    pub(crate) produce_requests: AtomicU64,
+    pub(crate) produce_failures: AtomicU64,
+    pub(crate) fetch_requests: AtomicU64,
+    pub(crate) fetch_failures: AtomicU64,
+}
+
+/// Adds to a counter that is only read for show.
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
 }
 
 type Shard<K> = ArcSwap<BTreeMap<K, Arc<Hosted>>>;
@@ -162,10 +182,4 @@ fn spread(bytes: &[u8]) -> usize {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     (hash >> 32) as usize % SHARDS
-}
-
-/// Which log directory gets a new partition: the one with the fewest, as Kafka chooses.
-pub(crate) fn choose_dir<'a>(dirs: &'a [(Arc<LogDir>, usize)]) -> Option<&'a Arc<LogDir>> {
-    let online = dirs.iter().filter(|(dir, _)| !dir.is_offline());
-    online.min_by_key(|(_, partitions)| *partitions).map(|(dir, _)| dir)
 }

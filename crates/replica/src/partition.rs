@@ -161,7 +161,7 @@ impl Partition {
     /// A partition over an open log. `watermark` is the checkpointed one; it is put between start and end of the log.
     #[must_use]
     pub fn new(identity: Identity, clock: Arc<dyn Clock>, log: Log, watermark: Offset) -> Partition {
-        let view = log.view();
+        let view = log.view().clone();
         let watermark = watermark.clamp(view.start(), view.end());
         let replica = Replica::new(identity.broker, watermark);
         let writer = Writer { log, replica, appended: Vec::new(), effects: Vec::new() };
@@ -311,12 +311,10 @@ impl Partition {
             match effect {
                 Effect::Watermark(offset) => {
                     self.watermark.store(offset.0, Ordering::SeqCst);
+                    writer.log.watermark_moved(offset);
                     ring = true;
                 }
-                Effect::BeginEpoch(epoch) => {
-                    let start = self.view.end();
-                    writer.log.assign_epoch(epoch, start);
-                }
+                Effect::BeginEpoch(epoch) => writer.log.assign_epoch(epoch),
                 Effect::Resign => ring = true,
                 // With a single replica nobody can leave or join.
                 Effect::ProposeIsr(_) => {}
@@ -330,21 +328,30 @@ impl Partition {
         }
     }
 
-    /// Takes a decision of the controller; false when a writer is at work and it has to be tried again.
-    pub fn assign(&self, assignment: &Assignment) -> bool {
-        let end = self.view.end();
-        self.with_writer(|writer| self.step(writer, Event::Assigned { assignment: assignment.clone(), end })).is_some()
+    /// Takes a decision of the controller.
+    pub async fn assign(&self, assignment: &Assignment) {
+        self.when_writer_free(|writer| {
+            let end = self.view.end();
+            self.step(writer, Event::Assigned { assignment: assignment.clone(), end });
+        })
+        .await;
     }
 
-    fn with_writer<R>(&self, work: impl FnOnce(&mut Writer) -> R) -> Option<R> {
-        let done = self.submit.with_writer(work)?;
-        self.drive();
-        Some(done)
+    /// Works on the log when no other thread does.
+    pub async fn when_free<R>(&self, mut work: impl FnMut(&mut Log) -> R) -> R {
+        self.when_writer_free(|writer| work(&mut writer.log)).await
     }
 
-    /// Works on the log when no other thread does; None when it has to be tried again.
-    pub fn with_log<R>(&self, work: impl FnOnce(&mut Log) -> R) -> Option<R> {
-        self.with_writer(|writer| work(&mut writer.log))
+    async fn when_writer_free<R>(&self, mut work: impl FnMut(&mut Writer) -> R) -> R {
+        loop {
+            if let Some(done) = self.submit.with_writer(&mut work) {
+                // Batches may have come while the writer was ours.
+                self.drive();
+                return done;
+            }
+            // A write takes microseconds: another turn of the runtime is wait enough.
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The topic is gone: everybody who waits is told.

@@ -4,7 +4,7 @@
 use crate::api::call::Call;
 use crate::api::records::outcome;
 use crate::api::records::session::{Context, NO_SESSION, Told, Wanted};
-use crate::cx::{Bell, Cx, Hosted, Partition, Reading, Region, Slice, Upto};
+use crate::cx::{Bell, Cx, count, Hosted, Partition, Reading, Region, Slice, Upto};
 use crate::net::auth::Resource;
 use crate::net::peer::Stage;
 use ottla_messages::fetch::{
@@ -252,11 +252,20 @@ fn respond<'a>(
                 continue;
             }
         }
-        cx.count_fetched(&plan.places[at], look.size());
+        count_fetched(cx, &plan.places[at], &look);
         let data = partition_data(cx, call, wanted, look, &mut regions);
         push(&mut response, call, wanted, data);
     }
     response
+}
+
+fn count_fetched(cx: &Cx, place: &Place, look: &Look) {
+    let Ok(partition) = place else { return };
+    if let Some(hosted) = cx.topic_by_id(partition.topic_id()) {
+        count(&hosted.meters.fetch_requests, 1);
+        count(&hosted.meters.bytes_out, look.size() as u64);
+        count(&hosted.meters.fetch_failures, u64::from(look.code != ErrorCode::NONE));
+    }
 }
 
 /// Adds a partition to the topic that came last, or begins a topic.

@@ -5,7 +5,7 @@
 
 use crate::api::call::{Call, Outcome};
 use crate::api::records::outcome;
-use crate::cx::{Cx, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written};
+use crate::cx::{Cx, count, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written};
 use crate::net::auth::Resource;
 use crate::net::peer::Stage;
 use ottla_host::Monotonic;
@@ -121,6 +121,7 @@ fn admit_topic(
     if !(-1..=1).contains(&call.request.acks) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS);
     }
+    count(&found.meters.produce_requests, 1);
     Ok(found)
 }
 
@@ -140,7 +141,8 @@ async fn submit(
     }
     let promise = if call.request.acks == -1 { Promise::InSync(topic.min_insync) } else { Promise::Leader };
     let shared = SharedBatch::new(call.frame, &batch);
-    cx.count_produced(topic, &batch);
+    count(&topic.meters.records_in, u64::from(batch.record_count().unsigned_abs()));
+    count(&topic.meters.bytes_in, batch.size() as u64);
     let ticket = partition.submit(shared, Origin::Client, promise).await;
     call.peer.touch(partition);
     Ok((partition.clone(), ticket))
