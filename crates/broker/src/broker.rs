@@ -68,8 +68,7 @@ impl Broker {
         let server = &self.server;
         for listener in &config.listeners {
             let address = format!("{}:{}", listener.bind.host, listener.bind.port);
-            let failed =
-                |error| StartError::Listen { name: listener.name.clone(), address: address.clone(), error };
+            let failed = |error| StartError::Listen { name: listener.name.clone(), address: address.clone(), error };
             let bind = SocketAddr::new(bind_ip(&listener.bind.host).map_err(failed)?, listener.bind.port);
             let socket = server.host.net.listen(bind).map_err(failed)?;
             let name: Arc<str> = listener.name.as_str().into();
@@ -132,3 +131,6 @@ fn bind_ip(host: &str) -> io::Result<IpAddr> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

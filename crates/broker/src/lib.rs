@@ -1,6 +1,9 @@
 //! The broker: connections, one handler per API, and the drivers that keep partitions and metadata going.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as ottla_broker;
+
 mod api;
 pub mod broker;
 mod cx;

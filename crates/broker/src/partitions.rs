@@ -1,13 +1,13 @@
 //! The partitions of this broker: found by topic name or id without a lock, made and removed as the image changes.
 
+use arc_swap::ArcSwap;
 use ottla_log::LogConfig;
+use ottla_messages::produce;
 use ottla_metadata::TopicConfig;
 use ottla_metadata::settings::TimestampType as Stamping;
-use ottla_messages::produce;
 use ottla_replica::Partition;
 use ottla_wire::batch::{DoorRules, TimestampType};
 use ottla_wire::{ApiVersion, Uuid};
-use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -178,8 +178,8 @@ fn change<K: Ord + Clone>(shard: &Shard<K>, work: impl FnOnce(&mut BTreeMap<K, A
 
 /// FNV-1a, folded to a shard.
 fn spread(bytes: &[u8]) -> usize {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 32) as usize % SHARDS
 }

@@ -3,21 +3,14 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod raw;
 
-use ottla_broker::Broker;
-use ottla_broker::net::Bounds;
-use ottla_host::Runtime;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use raw::{Client, Fixture, frame, open};
 use std::io::Read;
 use std::time::Duration;
 
-fn start(bounds: Bounds) -> Fixture {
-    let runtime = Runtime::start(2).expect("threads");
-    let listeners = [("PLAINTEXT", "127.0.0.1:0".parse().expect("an address"))];
-    let broker = Broker::start(runtime.host(), &listeners, bounds).expect("a free port");
-    let address = broker.addresses()[0].1;
-    Fixture { runtime: Some(runtime), broker: Some(broker), address }
+fn start(settings: &[(&str, &str)]) -> Fixture {
+    Fixture::start(settings)
 }
 
 fn request() -> ApiVersionsRequest<'static> {
@@ -39,7 +32,7 @@ fn ask(client: &mut Client, version: i16) -> ApiVersionsResponse<'static> {
 
 #[test]
 fn api_versions_is_answered_in_every_version_and_lists_itself() {
-    let fixture = start(Bounds::default());
+    let fixture = start(&[]);
     let mut client = Client::connect(fixture.address);
     for version in 0..=5 {
         let response = ask(&mut client, version);
@@ -50,7 +43,7 @@ fn api_versions_is_answered_in_every_version_and_lists_itself() {
 
 #[test]
 fn unknown_version_of_api_versions_is_answered_in_version_0_and_the_connection_stays() {
-    let fixture = start(Bounds::default());
+    let fixture = start(&[]);
     let mut client = Client::connect(fixture.address);
     client.send_raw(b"\0\0\0\x0c\0\x12\0\x63\0\0\0\x07\xff\xff\0\0");
     let answer = client.receive().expect("an answer");
@@ -63,7 +56,7 @@ fn unknown_version_of_api_versions_is_answered_in_version_0_and_the_connection_s
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let fixture = start(Bounds::default());
+    let fixture = start(&[]);
     let mut client = Client::connect(fixture.address);
     let all: Vec<u8> = (0..100)
         .flat_map(|id| frame(ApiKey::ApiVersions, 3, id, |out, version| request().encode(out, version)))
@@ -77,7 +70,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn hostile_bytes_close_their_own_connection_only() {
-    let fixture = start(Bounds::default());
+    let fixture = start(&[]);
     let mut good = Client::connect(fixture.address);
     assert_eq!(ask(&mut good, 0).error_code, 0);
     let bad: [&[u8]; 6] = [
@@ -98,8 +91,7 @@ fn hostile_bytes_close_their_own_connection_only() {
 
 #[test]
 fn connections_over_the_bound_are_closed_and_silent_ones_too() {
-    let bounds = Bounds { connections_per_ip_max: 1, idle_max: Some(Duration::from_millis(50)), ..Bounds::default() };
-    let fixture = start(bounds);
+    let fixture = start(&[("max.connections.per.ip", "1"), ("connections.max.idle.ms", "50")]);
     let mut first = Client::connect(fixture.address);
     assert_eq!(ask(&mut first, 0).error_code, 0);
     let mut second = Client::connect(fixture.address);
@@ -109,7 +101,7 @@ fn connections_over_the_bound_are_closed_and_silent_ones_too() {
 
 #[test]
 fn a_stop_closes_connections_without_waiting_for_them() {
-    let mut fixture = start(Bounds::default());
+    let mut fixture = start(&[]);
     let mut client = Client::connect(fixture.address);
     assert_eq!(ask(&mut client, 0).error_code, 0);
     let runtime = fixture.runtime.take().expect("running");

@@ -4,7 +4,9 @@ use ottla_broker::Broker;
 use ottla_host::Runtime;
 use ottla_messages::api::ApiKey;
 use ottla_messages::header::{RequestHeader, ResponseHeader};
+use ottla_metadata::BrokerConfig;
 use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -14,15 +16,56 @@ pub struct Fixture {
     pub runtime: Option<Runtime>,
     pub broker: Option<Broker>,
     pub address: SocketAddr,
+    pub dir: tempfile::TempDir,
 }
 
-impl Drop for Fixture {
-    fn drop(&mut self) {
+impl Fixture {
+    /// Starts a broker in a fresh directory with these settings besides the necessary ones.
+    pub fn start(settings: &[(&str, &str)]) -> Fixture {
+        Fixture::start_in(tempfile::tempdir().expect("a directory"), settings)
+    }
+
+    /// Starts a broker in a directory that another may have used.
+    pub fn start_in(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Fixture {
+        let mut texts: BTreeMap<String, String> = BTreeMap::new();
+        let path = dir.path().to_str().expect("a path of text").to_owned();
+        let needed = [
+            ("process.roles", "broker,controller"),
+            ("node.id", "1"),
+            ("listeners", "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0"),
+            ("controller.listener.names", "CONTROLLER"),
+            ("controller.quorum.bootstrap.servers", "127.0.0.1:0"),
+            ("log.dirs", path.as_str()),
+        ];
+        for (name, value) in needed.iter().chain(settings) {
+            texts.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let config = BrokerConfig::parse(&texts).expect("the settings are valid");
+        let runtime = Runtime::start(2).expect("threads");
+        let broker = runtime.block_on(Broker::start(runtime.host(), config)).expect("it starts");
+        let address = broker.addresses()[0].1;
+        Fixture { runtime: Some(runtime), broker: Some(broker), address, dir }
+    }
+
+    /// Stops cleanly, and gives the directory for another start.
+    pub fn stop(mut self) -> tempfile::TempDir {
+        let fresh = tempfile::tempdir().expect("a directory");
+        self.end();
+        std::mem::replace(&mut self.dir, fresh)
+    }
+
+    fn end(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         if let Some(broker) = self.broker.take() {
             runtime.block_on(broker.stop());
         }
         runtime.stop(Duration::from_secs(5));
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::api::call::Call;
 use crate::api::records::outcome;
 use crate::api::records::session::{Context, NO_SESSION, Told, Wanted};
-use crate::cx::{Bell, Cx, count, Hosted, Partition, Reading, Region, Slice, Upto};
+use crate::cx::{Bell, Cx, Hosted, Partition, Reading, Region, Slice, Upto, count};
 use crate::net::auth::Resource;
 use crate::net::peer::Stage;
 use ottla_messages::fetch::{

@@ -5,12 +5,12 @@
 
 use crate::api::call::{Call, Outcome};
 use crate::api::records::outcome;
-use crate::cx::{Cx, count, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written};
+use crate::cx::{Cx, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written, count};
 use crate::net::auth::Resource;
 use crate::net::peer::Stage;
 use ottla_host::Monotonic;
 use ottla_messages::produce::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    self, BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use ottla_wire::ErrorCode;
@@ -215,13 +215,15 @@ async fn await_commits(cx: &Cx, response: &mut ProduceResponse<'_>, settled: &[S
 
 /// Names the leader to turn to instead, so that clients need no metadata request (KIP-951).
 fn add_leaders(cx: &Cx, call: &Call<'_, ProduceRequest<'_>>, response: &mut ProduceResponse<'_>) {
+    if !call.version.can(produce::NEW_LEADER_HINT) {
+        return;
+    }
     for topic in &mut response.responses {
         for answer in &mut topic.partition_responses {
             if answer.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER.code()
                 && let Some((leader, epoch)) = cx.leader_of(&topic.name, topic.topic_id, answer.index)
             {
                 answer.current_leader = LeaderIdAndEpoch { leader_id: leader.0, leader_epoch: epoch.0 };
-                let _ = call;
             }
         }
     }
