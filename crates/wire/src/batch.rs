@@ -32,5 +32,11 @@ pub use split::Batches;
 pub use stamp::Stamp;
 pub use valid::{DoorRules, INFLATED_BYTES_MAX, ValidBatch};
 
+/// The CRC-32C of `bytes`; of a batch, that of everything from the attributes on.
+#[must_use]
+pub fn crc(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
 //! Batches that other implementations wrote are read, and ours are theirs byte for byte where no codec is between.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use ottla_wire::batch::{
     BatchBuilder, BatchHeader, ControlKind, DoorRules, EndTxn, Header, NewRecord, Producer, ValidBatch,

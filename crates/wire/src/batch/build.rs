@@ -219,7 +219,7 @@ impl BatchBuilder {
 fn seal(batch: &mut [u8]) {
     let length = (batch.len() - LOG_OVERHEAD) as i32;
     batch[LENGTH_AT..LOG_OVERHEAD].copy_from_slice(&length.to_be_bytes());
-    let crc = crc_fast::crc32_iscsi(&batch[ATTRIBUTES_AT..]);
+    let crc = super::crc(&batch[ATTRIBUTES_AT..]);
     batch[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
 }
 

@@ -62,7 +62,7 @@ fn listed(batch: &ValidBatch<'_>) -> Result<Vec<Owned>, BatchError> {
 }
 
 fn sealed(mut batch: Vec<u8>) -> Vec<u8> {
-    let crc = crc_fast::crc32_iscsi(&batch[21..]);
+    let crc = crc(&batch[21..]);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());
     batch
 }

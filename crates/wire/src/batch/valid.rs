@@ -225,7 +225,7 @@ fn check_length(header: BatchHeader<'_>, bytes: &[u8]) -> Result<(), BatchError>
 }
 
 fn check_crc(header: BatchHeader<'_>, bytes: &[u8]) -> Result<(), BatchError> {
-    let (stored, computed) = (header.crc(), crc_fast::crc32_iscsi(&bytes[ATTRIBUTES_AT..]));
+    let (stored, computed) = (header.crc(), super::crc(&bytes[ATTRIBUTES_AT..]));
     if stored == computed { Ok(()) } else { Err(BatchError::Crc { stored, computed }) }
 }
 
