@@ -115,7 +115,8 @@ fn apply(
                 return Err(wrong(format!("Can't {operation:?} to key {name} because its type is not LIST.")));
             }
             let given = needed()?;
-            let mut items: Vec<&str> = configs.get(name).map(|text| split(text)).unwrap_or_default();
+            let mut items: Vec<&str> =
+                configs.get(name).map(|text| split(text)).unwrap_or_else(|| default_items(resource, name));
             for item in split(given) {
                 items.retain(|other| *other != item);
                 if operation == ConfigOperation::Append {
@@ -127,6 +128,15 @@ fn apply(
         }
     }
     Ok(())
+}
+
+/// What a list setting holds that nobody has changed yet.
+fn default_items(resource: &ConfigResource, name: &str) -> Vec<&'static str> {
+    let setting = match resource.kind {
+        ConfigResource::TOPIC => topic_config::find(name).map(|row| &row.setting),
+        _ => broker::find(name),
+    };
+    setting.and_then(|setting| setting.default.text()).map(split).unwrap_or_default()
 }
 
 fn split(text: &str) -> Vec<&str> {
