@@ -46,7 +46,12 @@ pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Election>, QuorumState
 }
 
 /// Replaces the file in `dir`; it is on the device when this returns.
-pub fn write(disk: &dyn Disk, dir: &Path, (election, version): (&Election, i16), voters: &[BrokerId]) -> io::Result<()> {
+pub fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    (election, version): (&Election, i16),
+    voters: &[BrokerId],
+) -> io::Result<()> {
     disk.replace(&dir.join(QUORUM_STATE), text(election, version, voters).as_bytes(), true)
 }
 

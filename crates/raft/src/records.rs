@@ -176,7 +176,8 @@ impl ControlRecord {
 fn leader_change(value: &[u8]) -> Result<ControlRecord, DecodeError> {
     let version = ApiVersion(Cursor::new(value).i16()?.clamp(0, 1));
     let message = LeaderChangeMessage::decode(&mut Cursor::new(value), version)?;
-    let list = |voters: Vec<leader_change_message::Voter>| voters.iter().map(|voter| BrokerId(voter.voter_id)).collect();
+    let list =
+        |voters: Vec<leader_change_message::Voter>| voters.iter().map(|voter| BrokerId(voter.voter_id)).collect();
     Ok(ControlRecord::LeaderChange {
         leader: BrokerId(message.leader_id),
         voters: list(message.voters),

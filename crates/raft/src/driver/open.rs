@@ -163,7 +163,8 @@ impl Recovered {
         let latest = self.snapshots.last().copied();
         match latest {
             Some(id) if id != OffsetAndEpoch::BOOTSTRAP => {
-                let Snapshot { last_timestamp_ms, kraft, records } = snapshot::read(disk, &dir.join(snapshot::file_name(id)))?;
+                let Snapshot { last_timestamp_ms, kraft, records } =
+                    snapshot::read(disk, &dir.join(snapshot::file_name(id)))?;
                 self.take_kraft(kraft, id);
                 self.after = id;
                 self.first.push_back(Committed::Snapshot { id, last_timestamp_ms, records });
@@ -179,7 +180,10 @@ impl Recovered {
         }
         if self.first.is_empty()
             && let Some(path) = dir.parent().map(|parent| parent.join(OLD_BOOTSTRAP))
-            && disk.stat(&path).map_err(|error| StartError::Io { what: "look for", path: path.clone(), error })?.is_some()
+            && disk
+                .stat(&path)
+                .map_err(|error| StartError::Io { what: "look for", path: path.clone(), error })?
+                .is_some()
         {
             self.first.push_back(Committed::Bootstrap(snapshot::read_old_bootstrap(disk, &path)?));
         }

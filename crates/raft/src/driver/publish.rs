@@ -8,7 +8,7 @@ use crate::state::ids::OffsetAndEpoch;
 use ottla_host::Monotonic;
 use ottla_messages::records::metadata::MetadataRecord;
 use ottla_wire::batch::Batches;
-use ottla_wire::ids::{LeaderEpoch, Offset};
+use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(super) struct Publisher {
     committed: Offset,
     /// Each is due once all before its offset is handed on.
     leaderships: VecDeque<(Offset, Leadership)>,
+    /// The last one of them.
+    leader: Option<BrokerId>,
     /// Decoded batches, ascending; not all that are in the log.
     tail: VecDeque<Batch>,
     tail_bytes: usize,
@@ -62,7 +64,12 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(first: VecDeque<Committed>, after: OffsetAndEpoch, rule: SnapshotRule, now: Monotonic) -> Publisher {
+    pub(super) fn new(
+        first: VecDeque<Committed>,
+        after: OffsetAndEpoch,
+        rule: SnapshotRule,
+        now: Monotonic,
+    ) -> Publisher {
         let last_timestamp = first.iter().find_map(|item| match item {
             Committed::Snapshot { last_timestamp_ms, .. } => Some(*last_timestamp_ms),
             Committed::Bootstrap(_)
@@ -77,6 +84,7 @@ impl Publisher {
             last: (after.epoch, last_timestamp.unwrap_or(-1)),
             committed: after.offset,
             leaderships: VecDeque::new(),
+            leader: None,
             tail: VecDeque::new(),
             tail_bytes: 0,
             rule,
@@ -91,9 +99,12 @@ impl Publisher {
         self.committed = self.committed.max(end);
     }
 
-    /// Publishes `leadership` behind all that is committed so far.
+    /// Publishes `leadership` behind all that is committed so far. That there is still no leader is no news.
     pub(super) fn lead(&mut self, leadership: Leadership) {
-        self.leaderships.push_back((self.committed, leadership));
+        if leadership.leader.is_some() || self.leader.is_some() {
+            self.leaderships.push_back((self.committed, leadership));
+        }
+        self.leader = leadership.leader;
     }
 
     /// Keeps a batch that was just appended, to spare reading it.

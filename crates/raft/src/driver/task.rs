@@ -89,7 +89,10 @@ async fn finished<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
 }
 
 /// Runs blocking work on raft's thread.
-pub(super) fn on_lane<T: Send + 'static>(host: &Host, work: impl FnOnce() -> T + Send + 'static) -> BoxFuture<'static, T> {
+pub(super) fn on_lane<T: Send + 'static>(
+    host: &Host,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> BoxFuture<'static, T> {
     let (done, outcome) = oneshot::channel();
     let work = move || {
         // Nobody waits any more: the node is gone.
@@ -298,7 +301,8 @@ impl Task {
         let voters: Vec<BrokerId> = self.state.voters().last().ids().collect();
         let write = move || quorum_state::write(&*disk, &dir, (&election, version), &voters);
         let written = on_lane(&self.host, write).await;
-        written.map_err(|error| format!("write {} in {}: {error}", quorum_state::QUORUM_STATE, self.dir.display()).into())
+        written
+            .map_err(|error| format!("write {} in {}: {error}", quorum_state::QUORUM_STATE, self.dir.display()).into())
     }
 
     fn on_leadership(&mut self, leadership: Leadership) {

@@ -233,7 +233,8 @@ impl Task {
         let history = self.state.voters();
         let known = history.last().get(self.config.node_id)?;
         let key = ReplicaKey::new(self.config.node_id, self.config.directory_id);
-        let endpoints = if self.config.endpoints.is_empty() { known.endpoints.clone() } else { self.config.endpoints.clone() };
+        let endpoints =
+            if self.config.endpoints.is_empty() { known.endpoints.clone() } else { self.config.endpoints.clone() };
         let me = Voter { key, endpoints, kraft_versions: (0, 1) };
         let in_log = history.last_offset().is_some_and(|offset| offset >= Offset(0));
         if in_log && *known == me { None } else { history.last().with(&me) }
