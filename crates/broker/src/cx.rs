@@ -7,7 +7,8 @@ use crate::partitions::Registry;
 pub(crate) use crate::partitions::{Hosted, count};
 use arc_swap::{ArcSwap, Guard};
 use ottla_host::{BoxFuture, File, Host, Monotonic, WallClock};
-pub(crate) use ottla_log::{Origin, ReadError, Refusal, Slice};
+use ottla_log::LogDir;
+pub(crate) use ottla_log::{Origin, ReadError, Refusal, Slice, TimestampOffset};
 use ottla_messages::api_versions::{ApiVersionsResponse, FinalizedFeatureKey};
 use ottla_metadata::{BrokerConfig, Image};
 pub(crate) use ottla_replica::{
@@ -15,6 +16,7 @@ pub(crate) use ottla_replica::{
 };
 use ottla_wire::ids::{BrokerId, LeaderEpoch, PartitionIndex};
 use ottla_wire::{ErrorCode, Uuid};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -163,6 +165,15 @@ impl Cx {
         }
     }
 
+    /// Does long work on the thread of a log directory.
+    pub(crate) async fn on_lane<R: Send + 'static>(
+        &self,
+        dir: &LogDir,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> R {
+        on_lane(&self.host, dir.lane(), work).await
+    }
+
     /// Has a slice that is not in memory read on the thread of its log directory.
     pub(crate) async fn read_ahead(&self, partition: &Partition, slice: &Slice) {
         let Some(file) = slice.file.clone() else { return };
@@ -220,4 +231,17 @@ impl Region {
     pub(crate) fn is_current(&self) -> bool {
         self.slice.is_valid()
     }
+}
+
+/// Does long work on the thread `lane`.
+pub(crate) async fn on_lane<R: Send + 'static>(
+    host: &Host,
+    lane: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    let done = Arc::new(Mutex::new(None));
+    let put = done.clone();
+    host.tasks.offload(lane, Box::new(move || *put.lock() = Some(work()))).await;
+    let result = done.lock().take();
+    result.expect("offloaded work has run when its future ends")
 }

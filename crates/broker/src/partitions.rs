@@ -71,7 +71,7 @@ pub(crate) struct Hosted {
     /// Whether only brokers write to it.
     pub(crate) is_internal: bool,
     pub(crate) rules: Rules,
-    /// `cleanup.policy` has `delete`.
+    /// Whether `cleanup.policy` lets records be deleted on request.
     pub(crate) deletes: bool,
     /// `min.insync.replicas`.
     pub(crate) min_insync: usize,

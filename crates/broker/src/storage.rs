@@ -254,7 +254,7 @@ impl Storage {
             id: topic.id,
             is_internal: INTERNAL.contains(&&*topic.name),
             rules: Rules::of(&settings),
-            deletes: settings.delete,
+            deletes: settings.delete || !settings.compact,
             min_insync: usize::try_from(settings.min_insync_replicas).unwrap_or(1),
             partitions: partitions.into(),
             meters: former.map(|former| former.meters.clone()).unwrap_or_default(),

@@ -2,13 +2,16 @@
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::api_versions;
-use crate::api::records::{fetch, produce};
+use crate::api::records::{delete_records, fetch, list_offsets, offset_for_leader_epoch, produce};
 use crate::net::auth::Operation;
 use crate::net::peer::ListenerKind;
 use ottla_host::BoxFuture;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::ApiVersionsRequest;
+use ottla_messages::delete_records::DeleteRecordsRequest;
 use ottla_messages::fetch::FetchRequest;
+use ottla_messages::list_offsets::ListOffsetsRequest;
+use ottla_messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use ottla_messages::produce::ProduceRequest;
 use ottla_wire::ApiVersion;
 
@@ -60,10 +63,28 @@ pub(crate) static TABLE: &[Row] = &[
         serve: handled_by!(FetchRequest<'_>, fetch::handle),
     },
     Row {
+        key: ApiKey::ListOffsets,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(ListOffsetsRequest<'_>, list_offsets::handle),
+    },
+    Row {
         key: ApiKey::ApiVersions,
         on: On::Both,
         operation: Operation::Describe,
         serve: handled_by!(ApiVersionsRequest<'_>, api_versions::handle),
+    },
+    Row {
+        key: ApiKey::DeleteRecords,
+        on: On::Broker,
+        operation: Operation::Delete,
+        serve: handled_by!(DeleteRecordsRequest<'_>, delete_records::handle),
+    },
+    Row {
+        key: ApiKey::OffsetForLeaderEpoch,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(OffsetForLeaderEpochRequest<'_>, offset_for_leader_epoch::handle),
     },
 ];
 
