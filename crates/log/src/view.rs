@@ -313,7 +313,9 @@ impl View {
         self.segments.load_full()
     }
 
-    pub(crate) fn epochs(&self) -> Arc<Epochs> {
+    /// The leader epochs with their first offsets.
+    #[must_use]
+    pub fn epochs(&self) -> Arc<Epochs> {
         self.epochs.load_full()
     }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cleaning;
+pub mod disk_log;
 pub mod driver;
 pub mod log;
 pub mod quorum_state;
@@ -9,5 +10,6 @@ pub mod records;
 pub mod snapshot;
 pub mod state;
 
+pub use disk_log::{DiskLog, SegmentLimits, metadata_dir};
 pub use driver::{AppendError, Committed, Feed, Quorum, QuorumConfig, QuorumStatus, StartError};
 pub use records::VersionedRecord;

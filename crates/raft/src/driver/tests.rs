@@ -1,13 +1,14 @@
 mod memory;
 
 use super::{AppendError, Committed, Feed, Quorum, QuorumConfig};
-use crate::VersionedRecord;
 use crate::snapshot::{self, Contents};
 use crate::state::ids::{OffsetAndEpoch, ReplicaKey, Voter, VoterSet};
+use crate::{DiskLog, SegmentLimits, VersionedRecord, metadata_dir};
 use memory::{MemoryLog, Shelf};
-use ottla_host::Host;
+use ottla_host::{Disk, Host};
+use ottla_log::LogDir;
 use ottla_messages::records::metadata::{FeatureLevelRecord, MetadataRecord, NoOpRecord};
-use ottla_sim::Sim;
+use ottla_sim::{Crash, Sim};
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, Uuid};
 use std::path::Path;
 use std::time::Duration;
@@ -207,4 +208,52 @@ fn resigned_quorum_of_one_leads_again_in_a_higher_epoch() {
         let items = drain(&node.host(), &mut feed).await;
         assert!(items.contains(&"leader None epoch 1".to_owned()), "{items:?}");
     });
+}
+
+async fn start_on_disk(host: &Host) -> (Quorum, Feed) {
+    let dir = LogDir::open(host, Path::new("/data"), 64).unwrap();
+    let log = DiskLog::open(&dir, SegmentLimits::default()).unwrap();
+    Quorum::start(host, &metadata_dir(&dir), Box::new(log), config()).await.unwrap()
+}
+
+#[test]
+fn acknowledged_metadata_survives_power_loss() {
+    for seed in 0..200 {
+        Sim::run(seed, async |sim: Sim| {
+            let node = sim.node("1");
+            node.disk().create_dir_all(Path::new("/data")).unwrap();
+            node.disk().sync_dir(Path::new("/")).unwrap();
+            let (quorum, feed) = start_on_disk(&node.host()).await;
+            let epoch = quorum.leadership().borrow().epoch;
+            let mut acknowledged = 0;
+            for level in 1..=10 {
+                quorum.append(epoch, vec![feature(level)]).await.unwrap();
+                acknowledged = level;
+            }
+            // These may be lost, or not.
+            let late = quorum.append(epoch, vec![feature(11)]);
+            node.crash(Crash::Power);
+            drop((late, quorum, feed));
+            node.restart();
+            let (_quorum, mut feed) = start_on_disk(&node.host()).await;
+            let mut seen = 0;
+            while let Some(item) = feed.next().await {
+                match item {
+                    Committed::Batch { records, .. } => {
+                        for record in records {
+                            let MetadataRecord::FeatureLevel(feature) = record.record else { continue };
+                            assert_eq!(feature.feature_level, seen + 1, "in order, seed {seed}");
+                            seen = feature.feature_level;
+                        }
+                    }
+                    Committed::Leadership(leadership) => {
+                        assert_eq!((leadership.leader, leadership.epoch), (Some(BrokerId(1)), LeaderEpoch(2)));
+                        break;
+                    }
+                    Committed::Bootstrap(_) | Committed::Snapshot { .. } | Committed::SnapshotDue { .. } => {}
+                }
+            }
+            assert!(seen >= acknowledged, "seed {seed}: {seen} of {acknowledged}");
+        });
+    }
 }
