@@ -6,7 +6,9 @@ use crate::net::listener::{Endpoint, accept_all};
 use crate::net::peer::ListenerKind;
 use crate::net::server::Server;
 use crate::storage::Storage;
+use crate::tasks;
 use ottla_host::Host;
+use ottla_host::tasks::TaskHandle;
 use ottla_log::LogDir;
 use ottla_log::dir::DirError;
 use ottla_metadata::{BrokerConfig, Delta, Image};
@@ -46,6 +48,7 @@ pub enum StartError {
 pub struct Broker {
     server: Arc<Server>,
     storage: Arc<Storage>,
+    tasks: Vec<Arc<dyn TaskHandle>>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
 }
 
@@ -59,7 +62,9 @@ impl Broker {
             config.log_dirs.iter().map(|path| LogDir::open(&host, Path::new(path), files_max)).collect();
         let storage = Storage::new(host.clone(), config.clone(), cx.registry().clone(), opened?)?;
         let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
-        let mut broker = Broker { server, storage: Arc::new(storage), addresses: Vec::new() };
+        let storage = Arc::new(storage);
+        let tasks = tasks::start(&server.host, &config, &storage);
+        let mut broker = Broker { server, storage, tasks, addresses: Vec::new() };
         broker.listen(&config)?;
         Ok(broker)
     }
@@ -103,6 +108,10 @@ impl Broker {
             () = server.connections_ended() => {}
             () = deadline => server.abort_connections(),
         }
+        for task in &self.tasks {
+            task.abort();
+        }
+        tasks::close(&self.storage, -1).await;
     }
 }
 

@@ -10,5 +10,6 @@ mod cx;
 pub mod net;
 mod partitions;
 mod storage;
+mod tasks;
 
 pub use broker::{Broker, StartError};

@@ -91,6 +91,16 @@ impl Storage {
         })
     }
 
+    /// The seams to the outside.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The partitions.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// The log directories.
     pub(crate) fn dirs(&self) -> Vec<Arc<LogDir>> {
         self.dirs.lock().iter().map(|dir| dir.dir.clone()).collect()

@@ -342,6 +342,17 @@ impl Partition {
         self.when_writer_free(|writer| work(&mut writer.log)).await
     }
 
+    /// Works on the log when no other thread does; for threads of log directories, which may wait.
+    pub fn on_thread<R>(&self, mut work: impl FnMut(&mut Log) -> R) -> R {
+        loop {
+            if let Some(done) = self.submit.with_writer(|writer| work(&mut writer.log)) {
+                self.drive();
+                return done;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     async fn when_writer_free<R>(&self, mut work: impl FnMut(&mut Writer) -> R) -> R {
         loop {
             if let Some(done) = self.submit.with_writer(&mut work) {

@@ -17,7 +17,10 @@ mod raw;
 const TOPIC: Uuid = Uuid([7; 16]);
 
 fn fixture(partitions: i32) -> Fixture {
-    let fixture = Fixture::start(&[]);
+    with_topic(Fixture::start(&[]), partitions)
+}
+
+fn with_topic(fixture: Fixture, partitions: i32) -> Fixture {
     let topic = TopicRecord { name: "t".into(), topic_id: TOPIC };
     let mut records = vec![MetadataRecord::Topic(topic)];
     records.extend((0..partitions).map(|index| {
@@ -173,4 +176,19 @@ fn bad_batches_are_refused_and_close_only_connections_without_answers() {
     let request = produce_request(0, 0, &broken);
     client.send(ApiKey::Produce, 9, 1, |out, version| request.encode(out, version));
     assert!(client.receive().is_none());
+}
+
+#[test]
+fn a_clean_stop_and_a_start_keep_everything() {
+    let fixture = fixture(3);
+    let mut client = Client::connect(fixture.address);
+    let sent = batch(&[b"one", b"two"]);
+    assert_eq!(produce(&mut client, 1, &sent), (0, 0));
+    let dir = fixture.stop();
+    let marker = dir.path().join(".kafka_cleanshutdown");
+    assert!(marker.exists());
+    let fixture = with_topic(Fixture::start_in(dir, &[]), 3);
+    assert!(!marker.exists());
+    let mut client = Client::connect(fixture.address);
+    assert_eq!(produce(&mut client, 1, &sent), (0, 2));
 }
