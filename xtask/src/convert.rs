@@ -1,6 +1,7 @@
 //! Kafka's schema JSON into definition files, and the comparison of the two.
 
 use crate::definition::{self, Document, Kind, Message, json};
+use crate::names;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -96,7 +97,7 @@ fn place(folder: &str, message: &Message) -> (PathBuf, Option<String>) {
     let name = message.name.as_str();
     if matches!(message.kind, Kind::Request | Kind::Response) {
         let api = name.trim_end_matches("Request").trim_end_matches("Response").to_owned();
-        return (PathBuf::from(format!("api/{}.def", crate::generate::snake(&api))), Some(api));
+        return (PathBuf::from(format!("api/{}.def", names::snake(&api))), Some(api));
     }
     if message.kind == Kind::Header {
         return (PathBuf::from("header.def"), None);
@@ -113,7 +114,7 @@ fn place(folder: &str, message: &Message) -> (PathBuf, Option<String>) {
         Kind::CoordinatorValue => name.trim_end_matches("Value"),
         _ => name,
     };
-    (PathBuf::from(format!("records/{group}/{}.def", crate::generate::snake(stem))), None)
+    (PathBuf::from(format!("records/{group}/{}.def", names::snake(stem))), None)
 }
 
 fn own_lines(path: &Path) -> Result<Vec<String>, String> {

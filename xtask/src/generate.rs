@@ -4,11 +4,8 @@ mod api;
 mod decode;
 mod encode;
 mod layout;
-mod names;
 mod records;
 mod structs;
-
-pub use names::snake;
 
 use crate::convert;
 use crate::definition::Document;

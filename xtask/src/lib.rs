@@ -4,3 +4,4 @@
 pub mod convert;
 pub mod definition;
 pub mod generate;
+mod names;

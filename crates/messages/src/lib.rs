@@ -3,7 +3,7 @@
 
 pub mod api;
 pub mod framed;
-#[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated code favours uniformity")]
+#[expect(clippy::field_reassign_with_default, reason = "decoders fill a default field by field")]
 #[rustfmt::skip]
 mod generated;
 mod parts;

@@ -1,7 +1,7 @@
 //! The generated list of APIs: keys, table, and the consts of each API's module.
 
-use super::names::{constant, snake};
 use crate::definition::Document;
+use crate::names::{constant, snake};
 use std::fmt::Write;
 
 const INFALLIBLE: &str = "writing to a string never fails";

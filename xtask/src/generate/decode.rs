@@ -42,7 +42,7 @@ pub(super) fn uses_version(body: &str) -> bool {
 }
 
 pub(super) fn uses_v(body: &str) -> bool {
-    ["v >= ", "v <= ", "(&v)"].iter().any(|needle| body.contains(needle))
+    ["v >= ", "v <= ", "v < ", "v > ", "(&v)"].iter().any(|needle| body.contains(needle))
 }
 
 pub(super) fn uses_flexible(body: &str) -> bool {
@@ -192,8 +192,9 @@ fn array(slot: &Slot, flexible: &str) -> Vec<String> {
 /// `fn size_min` of a struct whose least size depends on the version.
 pub(super) fn size_min(sizes: &[(i16, usize)]) -> String {
     let mut out = String::from("    fn size_min(version: wire::ApiVersion) -> usize {\n        match version.0 {\n");
-    for window in sizes.windows(2) {
-        writeln!(out, "            ..{} => {},", window[1].0, window[0].1).expect(INFALLIBLE);
+    for (at, pair) in sizes.windows(2).enumerate() {
+        let from = if at == 0 { String::new() } else { pair[0].0.to_string() };
+        writeln!(out, "            {from}..{} => {},", pair[1].0, pair[0].1).expect(INFALLIBLE);
     }
     let last = sizes.last().map_or(0, |(_, size)| *size);
     writeln!(out, "            _ => {last},\n        }}\n    }}").expect(INFALLIBLE);

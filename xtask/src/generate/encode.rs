@@ -64,7 +64,7 @@ fn tags(of: &Struct) -> String {
     for slot in tagged.iter().filter(|slot| !slot.field.ignorable && slot.present != When::Always) {
         let (differs, error) = refusal(slot);
         let absent = match &slot.present {
-            When::If(condition) => format!("!({condition}) && {differs}"),
+            when @ When::If(_) => format!("{} && {differs}", when.negated()),
             _ => differs,
         };
         writeln!(out, "        if {absent} {{\n            {error}\n        }}").expect(INFALLIBLE);
@@ -95,7 +95,7 @@ fn tagged_fields(tagged: &[&Slot], of: &Struct, pad: &str) -> String {
     for slot in tagged {
         let (tag, versions) = slot.field.tag.expect("filtered by tag");
         let set = match When::of(versions, of.range) {
-            When::If(condition) if versions != of.flexible => format!("{condition} && ({})", slot.differs()),
+            When::If(condition) if versions != of.flexible => format!("{condition} && {}", slot.differs()),
             _ => slot.differs(),
         };
         writeln!(out, "{pad}let tag_{tag} = {set};").expect(INFALLIBLE);

@@ -1,7 +1,7 @@
 //! What the generator knows of a struct: Rust types, when fields are present, least sizes.
 
-use super::names;
 use crate::definition::{Document, Field, Kind, Message, Versions};
+use crate::names;
 use std::collections::BTreeMap;
 
 /// A condition on the version, within the versions in which the struct occurs.
@@ -27,6 +27,17 @@ impl When {
             (true, false) => When::If(format!("v >= {first}")),
             (false, true) => When::If(format!("v <= {last}")),
             (true, true) => When::If(format!("({first}..={last}).contains(&v)")),
+        }
+    }
+
+    /// The opposite of the condition, as an expression.
+    pub(super) fn negated(&self) -> String {
+        match self {
+            When::Always => "false".to_owned(),
+            When::Never => "true".to_owned(),
+            When::If(text) if text.starts_with("v >= ") => text.replace(">=", "<"),
+            When::If(text) if text.starts_with("v <= ") => text.replace("<=", ">"),
+            When::If(text) => format!("!{text}"),
         }
     }
 
@@ -188,6 +199,14 @@ impl Slot {
         }
     }
 
+    /// Whether the default is what Rust gives the type.
+    pub(super) fn rust_default(&self) -> bool {
+        let plain =
+            ["0", "false", "0.0", "wire::Uuid::ZERO", "Vec::new()", "Cow::Borrowed(\"\")", "Cow::Borrowed(&[])"];
+        let default = self.default();
+        default == "None" || plain.contains(&default.as_str()) || (self.kind == Base::Struct && self.nullable.is_none())
+    }
+
     /// An expression that is true when `self.name` differs from the default.
     pub(super) fn differs(&self) -> String {
         let name = format!("self.{}", self.name);
@@ -291,11 +310,13 @@ struct Builder<'m> {
     clashes: &'m [String],
     done: Vec<Struct>,
     targets: BTreeMap<String, Target>,
+    /// Structs being built: one that holds itself has no least size and no bounded depth, and is refused.
+    open: Vec<String>,
 }
 
 impl<'m> Builder<'m> {
     fn new(message: &'m Message, clashes: &'m [String]) -> Builder<'m> {
-        Builder { message, clashes, done: Vec::new(), targets: BTreeMap::new() }
+        Builder { message, clashes, done: Vec::new(), targets: BTreeMap::new(), open: Vec::new() }
     }
 
     fn run(mut self) -> Vec<Struct> {
@@ -319,6 +340,8 @@ impl<'m> Builder<'m> {
     }
 
     fn build(&mut self, name: &str, fields: &[Field], range: (i16, i16), top: bool) -> Target {
+        assert!(!self.open.iter().any(|open| open == name), "{}: {name} holds itself", self.message.name);
+        self.open.push(name.to_owned());
         let rust = if top { name.to_owned() } else { self.rust_name(name) };
         let slots: Vec<Slot> = fields.iter().map(|field| self.slot(&rust, field, range)).collect();
         let flexible = self.message.flexible.unwrap_or(Versions::None);
@@ -336,6 +359,7 @@ impl<'m> Builder<'m> {
         let records = slots.iter().any(|slot| slot.kind == Base::Records || self.holds_records(slot));
         let target = Target { name: rust.clone(), borrows, sizes: sizes.clone() };
         self.targets.insert(name.to_owned(), target.clone());
+        self.open.pop();
         self.done.push(Struct { name: rust, fields: slots, range, flexible, top, borrows, records, sizes });
         target
     }

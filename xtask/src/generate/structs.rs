@@ -68,20 +68,18 @@ fn one(of: &Struct, message: &Message, sized: bool) -> String {
     } else {
         format!("Part of `{}`.", message.name)
     };
-    writeln!(out, "/// {about}\n#[derive(Clone, Debug, PartialEq)]\npub struct {}{life} {{", of.name)
+    let derived = of.fields.iter().all(Slot::rust_default);
+    let default_derive = if derived { ", Default" } else { "" };
+    writeln!(out, "/// {about}\n#[derive(Clone, Debug, PartialEq{default_derive})]\npub struct {}{life} {{", of.name)
         .expect(INFALLIBLE);
     for slot in &of.fields {
         writeln!(out, "    /// {}\n    pub {}: {},", describe(slot, of.range), slot.name, slot.rust())
             .expect(INFALLIBLE);
     }
     out += "}\n\n";
-    let anonymous = if of.borrows { "<'_>" } else { "" };
-    writeln!(out, "impl Default for {}{anonymous} {{\n    fn default() -> Self {{", of.name).expect(INFALLIBLE);
-    writeln!(out, "        Self {{").expect(INFALLIBLE);
-    for slot in &of.fields {
-        writeln!(out, "            {}: {},", slot.name, slot.default()).expect(INFALLIBLE);
+    if !derived {
+        out += &default(of);
     }
-    out += "        }\n    }\n}\n\n";
     writeln!(out, "impl{life} {}{life} {{", of.name).expect(INFALLIBLE);
     if of.top {
         out += &top_consts(of, message);
@@ -127,6 +125,18 @@ fn top_consts(of: &Struct, message: &Message) -> String {
         of.range.0, of.range.1
     )
     .expect(INFALLIBLE);
+    out
+}
+
+fn default(of: &Struct) -> String {
+    let mut out = String::new();
+    let anonymous = if of.borrows { "<'_>" } else { "" };
+    writeln!(out, "impl Default for {}{anonymous} {{\n    fn default() -> Self {{", of.name).expect(INFALLIBLE);
+    writeln!(out, "        Self {{").expect(INFALLIBLE);
+    for slot in &of.fields {
+        writeln!(out, "            {}: {},", slot.name, slot.default()).expect(INFALLIBLE);
+    }
+    out += "        }\n    }\n}\n\n";
     out
 }
 

@@ -22,7 +22,7 @@ pub const PRODUCER_FENCED: wire::version::Capability = wire::version::Capability
 pub const TRANSACTION_ABORTABLE: wire::version::Capability = wire::version::Capability { since: 4 };
 
 /// Request, versions 0..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddOffsetsToTxnRequest<'a> {
     /// Every version, transactionalId.
     pub transactional_id: Cow<'a, str>,
@@ -32,17 +32,6 @@ pub struct AddOffsetsToTxnRequest<'a> {
     pub producer_epoch: i16,
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for AddOffsetsToTxnRequest<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: Cow::Borrowed(""),
-            producer_id: 0,
-            producer_epoch: 0,
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> AddOffsetsToTxnRequest<'a> {
@@ -90,21 +79,12 @@ impl<'a> AddOffsetsToTxnRequest<'a> {
 }
 
 /// Response, versions 0..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddOffsetsToTxnResponse {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for AddOffsetsToTxnResponse {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl AddOffsetsToTxnResponse {

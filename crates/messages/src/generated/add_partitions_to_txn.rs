@@ -24,7 +24,7 @@ pub const BATCHED: wire::version::Capability = wire::version::Capability { since
 pub const TRANSACTION_ABORTABLE: wire::version::Capability = wire::version::Capability { since: 5 };
 
 /// Request, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnRequest<'a> {
     /// Versions 4+.
     pub transactions: Vec<AddPartitionsToTxnTransaction<'a>>,
@@ -36,18 +36,6 @@ pub struct AddPartitionsToTxnRequest<'a> {
     pub v3_and_below_producer_epoch: i16,
     /// Versions ..=3.
     pub v3_and_below_topics: Vec<AddPartitionsToTxnTopic<'a>>,
-}
-
-impl Default for AddPartitionsToTxnRequest<'_> {
-    fn default() -> Self {
-        Self {
-            transactions: Vec::new(),
-            v3_and_below_transactional_id: Cow::Borrowed(""),
-            v3_and_below_producer_id: 0,
-            v3_and_below_producer_epoch: 0,
-            v3_and_below_topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AddPartitionsToTxnRequest<'a> {
@@ -136,7 +124,7 @@ impl<'a> AddPartitionsToTxnRequest<'a> {
 }
 
 /// Part of `AddPartitionsToTxnRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnTransaction<'a> {
     /// Every version, transactionalId, key of its array.
     pub transactional_id: Cow<'a, str>,
@@ -148,18 +136,6 @@ pub struct AddPartitionsToTxnTransaction<'a> {
     pub verify_only: bool,
     /// Every version.
     pub topics: Vec<AddPartitionsToTxnTopic<'a>>,
-}
-
-impl Default for AddPartitionsToTxnTransaction<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: Cow::Borrowed(""),
-            producer_id: 0,
-            producer_epoch: 0,
-            verify_only: false,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AddPartitionsToTxnTransaction<'a> {
@@ -204,21 +180,12 @@ impl<'a> AddPartitionsToTxnTransaction<'a> {
 }
 
 /// Part of `AddPartitionsToTxnRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnTopic<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for AddPartitionsToTxnTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AddPartitionsToTxnTopic<'a> {
@@ -269,7 +236,7 @@ impl<'a> AddPartitionsToTxnTopic<'a> {
 }
 
 /// Response, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -279,17 +246,6 @@ pub struct AddPartitionsToTxnResponse<'a> {
     pub results_by_transaction: Vec<AddPartitionsToTxnResult<'a>>,
     /// Versions ..=3.
     pub results_by_topic_v3_and_below: Vec<AddPartitionsToTxnTopicResult<'a>>,
-}
-
-impl Default for AddPartitionsToTxnResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            results_by_transaction: Vec::new(),
-            results_by_topic_v3_and_below: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AddPartitionsToTxnResponse<'a> {
@@ -361,21 +317,12 @@ impl<'a> AddPartitionsToTxnResponse<'a> {
 }
 
 /// Part of `AddPartitionsToTxnResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnResult<'a> {
     /// Every version, transactionalId, key of its array.
     pub transactional_id: Cow<'a, str>,
     /// Every version.
     pub topic_results: Vec<AddPartitionsToTxnTopicResult<'a>>,
-}
-
-impl Default for AddPartitionsToTxnResult<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: Cow::Borrowed(""),
-            topic_results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AddPartitionsToTxnResult<'a> {
@@ -411,21 +358,12 @@ impl<'a> AddPartitionsToTxnResult<'a> {
 }
 
 /// Part of `AddPartitionsToTxnResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnTopicResult<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
-}
-
-impl Default for AddPartitionsToTxnTopicResult<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            results_by_partition: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AddPartitionsToTxnTopicResult<'a> {
@@ -476,21 +414,12 @@ impl<'a> AddPartitionsToTxnTopicResult<'a> {
 }
 
 /// Part of `AddPartitionsToTxnResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnPartitionResult {
     /// Every version, key of its array.
     pub partition_index: i32,
     /// Every version.
     pub partition_error_code: i16,
-}
-
-impl Default for AddPartitionsToTxnPartitionResult {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            partition_error_code: 0,
-        }
-    }
 }
 
 impl AddPartitionsToTxnPartitionResult {

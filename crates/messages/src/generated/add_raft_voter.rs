@@ -102,7 +102,7 @@ impl<'a> AddRaftVoterRequest<'a> {
 }
 
 /// Part of `AddRaftVoterRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Listener<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -110,16 +110,6 @@ pub struct Listener<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for Listener<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> Listener<'a> {

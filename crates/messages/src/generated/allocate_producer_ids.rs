@@ -55,7 +55,7 @@ impl AllocateProducerIdsRequest {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AllocateProducerIdsResponse {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -65,17 +65,6 @@ pub struct AllocateProducerIdsResponse {
     pub producer_id_start: i64,
     /// Every version.
     pub producer_id_len: i32,
-}
-
-impl Default for AllocateProducerIdsResponse {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            producer_id_start: 0,
-            producer_id_len: 0,
-        }
-    }
 }
 
 impl AllocateProducerIdsResponse {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterClientQuotasRequest<'a> {
     /// Every version.
     pub entries: Vec<RequestEntryData<'a>>,
     /// Every version.
     pub validate_only: bool,
-}
-
-impl Default for AlterClientQuotasRequest<'_> {
-    fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            validate_only: false,
-        }
-    }
 }
 
 impl<'a> AlterClientQuotasRequest<'a> {
@@ -78,21 +69,12 @@ impl<'a> AlterClientQuotasRequest<'a> {
 }
 
 /// Part of `AlterClientQuotasRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestEntryData<'a> {
     /// Every version.
     pub entity: Vec<RequestEntityData<'a>>,
     /// Every version.
     pub ops: Vec<OpData<'a>>,
-}
-
-impl Default for RequestEntryData<'_> {
-    fn default() -> Self {
-        Self {
-            entity: Vec::new(),
-            ops: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestEntryData<'a> {
@@ -147,7 +129,7 @@ impl<'a> RequestEntryData<'a> {
 }
 
 /// Part of `AlterClientQuotasRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OpData<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
@@ -155,16 +137,6 @@ pub struct OpData<'a> {
     pub value: f64,
     /// Every version.
     pub remove: bool,
-}
-
-impl Default for OpData<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: 0.0,
-            remove: false,
-        }
-    }
 }
 
 impl<'a> OpData<'a> {
@@ -268,21 +240,12 @@ impl<'a> RequestEntityData<'a> {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterClientQuotasResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub entries: Vec<ResponseEntryData<'a>>,
-}
-
-impl Default for AlterClientQuotasResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            entries: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterClientQuotasResponse<'a> {

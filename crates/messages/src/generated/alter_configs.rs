@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterConfigsRequest<'a> {
     /// Every version.
     pub resources: Vec<AlterConfigsResource<'a>>,
     /// Every version.
     pub validate_only: bool,
-}
-
-impl Default for AlterConfigsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            resources: Vec::new(),
-            validate_only: false,
-        }
-    }
 }
 
 impl<'a> AlterConfigsRequest<'a> {
@@ -78,7 +69,7 @@ impl<'a> AlterConfigsRequest<'a> {
 }
 
 /// Part of `AlterConfigsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterConfigsResource<'a> {
     /// Every version, key of its array.
     pub resource_type: i8,
@@ -86,16 +77,6 @@ pub struct AlterConfigsResource<'a> {
     pub resource_name: Cow<'a, str>,
     /// Every version.
     pub configs: Vec<AlterableConfig<'a>>,
-}
-
-impl Default for AlterConfigsResource<'_> {
-    fn default() -> Self {
-        Self {
-            resource_type: 0,
-            resource_name: Cow::Borrowed(""),
-            configs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterConfigsResource<'a> {
@@ -210,21 +191,12 @@ impl<'a> AlterableConfig<'a> {
 }
 
 /// Response, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterConfigsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub responses: Vec<AlterConfigsResourceResponse<'a>>,
-}
-
-impl Default for AlterConfigsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            responses: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterConfigsResponse<'a> {

@@ -64,21 +64,12 @@ impl AlterPartitionRequest {
 }
 
 /// Part of `AlterPartitionRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<RequestPartitionData>,
-}
-
-impl Default for RequestTopicData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl RequestTopicData {
@@ -105,7 +96,7 @@ impl RequestTopicData {
 }
 
 /// Part of `AlterPartitionRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -119,19 +110,6 @@ pub struct RequestPartitionData {
     pub leader_recovery_state: i8,
     /// Every version.
     pub partition_epoch: i32,
-}
-
-impl Default for RequestPartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            leader_epoch: 0,
-            new_isr: Vec::new(),
-            new_isr_with_epochs: Vec::new(),
-            leader_recovery_state: 0,
-            partition_epoch: 0,
-        }
-    }
 }
 
 impl RequestPartitionData {
@@ -221,7 +199,7 @@ impl BrokerState {
 }
 
 /// Response, versions 2..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterPartitionResponse {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -229,16 +207,6 @@ pub struct AlterPartitionResponse {
     pub error_code: i16,
     /// Every version.
     pub topics: Vec<ResponseTopicData>,
-}
-
-impl Default for AlterPartitionResponse {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl AlterPartitionResponse {
@@ -269,21 +237,12 @@ impl AlterPartitionResponse {
 }
 
 /// Part of `AlterPartitionResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<ResponsePartitionData>,
-}
-
-impl Default for ResponseTopicData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ResponseTopicData {
@@ -310,7 +269,7 @@ impl ResponseTopicData {
 }
 
 /// Part of `AlterPartitionResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponsePartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -326,20 +285,6 @@ pub struct ResponsePartitionData {
     pub leader_recovery_state: i8,
     /// Every version.
     pub partition_epoch: i32,
-}
-
-impl Default for ResponsePartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            leader_id: 0,
-            leader_epoch: 0,
-            isr: Vec::new(),
-            leader_recovery_state: 0,
-            partition_epoch: 0,
-        }
-    }
 }
 
 impl ResponsePartitionData {

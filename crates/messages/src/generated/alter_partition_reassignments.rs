@@ -84,21 +84,12 @@ impl<'a> AlterPartitionReassignmentsRequest<'a> {
 }
 
 /// Part of `AlterPartitionReassignmentsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReassignableTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ReassignablePartition>,
-}
-
-impl Default for ReassignableTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReassignableTopic<'a> {
@@ -134,21 +125,12 @@ impl<'a> ReassignableTopic<'a> {
 }
 
 /// Part of `AlterPartitionReassignmentsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReassignablePartition {
     /// Every version.
     pub partition_index: i32,
     /// Every version, brokerId.
     pub replicas: Option<Vec<i32>>,
-}
-
-impl Default for ReassignablePartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            replicas: None,
-        }
-    }
 }
 
 impl ReassignablePartition {
@@ -251,21 +233,12 @@ impl<'a> AlterPartitionReassignmentsResponse<'a> {
 }
 
 /// Part of `AlterPartitionReassignmentsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReassignableTopicResponse<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ReassignablePartitionResponse<'a>>,
-}
-
-impl Default for ReassignableTopicResponse<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReassignableTopicResponse<'a> {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirsRequest<'a> {
     /// Every version.
     pub dirs: Vec<AlterReplicaLogDir<'a>>,
-}
-
-impl Default for AlterReplicaLogDirsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            dirs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterReplicaLogDirsRequest<'a> {
@@ -72,21 +64,12 @@ impl<'a> AlterReplicaLogDirsRequest<'a> {
 }
 
 /// Part of `AlterReplicaLogDirsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDir<'a> {
     /// Every version, key of its array.
     pub path: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<AlterReplicaLogDirTopic<'a>>,
-}
-
-impl Default for AlterReplicaLogDir<'_> {
-    fn default() -> Self {
-        Self {
-            path: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterReplicaLogDir<'a> {
@@ -137,21 +120,12 @@ impl<'a> AlterReplicaLogDir<'a> {
 }
 
 /// Part of `AlterReplicaLogDirsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirTopic<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for AlterReplicaLogDirTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterReplicaLogDirTopic<'a> {
@@ -202,21 +176,12 @@ impl<'a> AlterReplicaLogDirTopic<'a> {
 }
 
 /// Response, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub results: Vec<AlterReplicaLogDirTopicResult<'a>>,
-}
-
-impl Default for AlterReplicaLogDirsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterReplicaLogDirsResponse<'a> {
@@ -262,21 +227,12 @@ impl<'a> AlterReplicaLogDirsResponse<'a> {
 }
 
 /// Part of `AlterReplicaLogDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirTopicResult<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<AlterReplicaLogDirPartitionResult>,
-}
-
-impl Default for AlterReplicaLogDirTopicResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterReplicaLogDirTopicResult<'a> {
@@ -327,21 +283,12 @@ impl<'a> AlterReplicaLogDirTopicResult<'a> {
 }
 
 /// Part of `AlterReplicaLogDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirPartitionResult {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for AlterReplicaLogDirPartitionResult {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl AlterReplicaLogDirPartitionResult {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<AlterShareGroupOffsetsRequestTopic<'a>>,
-}
-
-impl Default for AlterShareGroupOffsetsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterShareGroupOffsetsRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> AlterShareGroupOffsetsRequest<'a> {
 }
 
 /// Part of `AlterShareGroupOffsetsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsRequestTopic<'a> {
     /// Every version, topicName, key of its array.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<AlterShareGroupOffsetsRequestPartition>,
-}
-
-impl Default for AlterShareGroupOffsetsRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterShareGroupOffsetsRequestTopic<'a> {
@@ -120,21 +102,12 @@ impl<'a> AlterShareGroupOffsetsRequestTopic<'a> {
 }
 
 /// Part of `AlterShareGroupOffsetsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsRequestPartition {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub start_offset: i64,
-}
-
-impl Default for AlterShareGroupOffsetsRequestPartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            start_offset: 0,
-        }
-    }
 }
 
 impl AlterShareGroupOffsetsRequestPartition {
@@ -157,7 +130,7 @@ impl AlterShareGroupOffsetsRequestPartition {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -167,17 +140,6 @@ pub struct AlterShareGroupOffsetsResponse<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Every version.
     pub responses: Vec<AlterShareGroupOffsetsResponseTopic<'a>>,
-}
-
-impl Default for AlterShareGroupOffsetsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-            responses: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterShareGroupOffsetsResponse<'a> {
@@ -221,7 +183,7 @@ impl<'a> AlterShareGroupOffsetsResponse<'a> {
 }
 
 /// Part of `AlterShareGroupOffsetsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsResponseTopic<'a> {
     /// Every version, topicName, key of its array.
     pub topic_name: Cow<'a, str>,
@@ -229,16 +191,6 @@ pub struct AlterShareGroupOffsetsResponseTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<AlterShareGroupOffsetsResponsePartition<'a>>,
-}
-
-impl Default for AlterShareGroupOffsetsResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterShareGroupOffsetsResponseTopic<'a> {
@@ -277,7 +229,7 @@ impl<'a> AlterShareGroupOffsetsResponseTopic<'a> {
 }
 
 /// Part of `AlterShareGroupOffsetsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsResponsePartition<'a> {
     /// Every version.
     pub partition_index: i32,
@@ -285,16 +237,6 @@ pub struct AlterShareGroupOffsetsResponsePartition<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for AlterShareGroupOffsetsResponsePartition<'_> {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> AlterShareGroupOffsetsResponsePartition<'a> {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterUserScramCredentialsRequest<'a> {
     /// Every version.
     pub deletions: Vec<ScramCredentialDeletion<'a>>,
     /// Every version.
     pub upsertions: Vec<ScramCredentialUpsertion<'a>>,
-}
-
-impl Default for AlterUserScramCredentialsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            deletions: Vec::new(),
-            upsertions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterUserScramCredentialsRequest<'a> {
@@ -74,7 +65,7 @@ impl<'a> AlterUserScramCredentialsRequest<'a> {
 }
 
 /// Part of `AlterUserScramCredentialsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ScramCredentialUpsertion<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -86,18 +77,6 @@ pub struct ScramCredentialUpsertion<'a> {
     pub salt: Cow<'a, [u8]>,
     /// Every version.
     pub salted_password: Cow<'a, [u8]>,
-}
-
-impl Default for ScramCredentialUpsertion<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            mechanism: 0,
-            iterations: 0,
-            salt: Cow::Borrowed(&[]),
-            salted_password: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> ScramCredentialUpsertion<'a> {
@@ -138,21 +117,12 @@ impl<'a> ScramCredentialUpsertion<'a> {
 }
 
 /// Part of `AlterUserScramCredentialsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ScramCredentialDeletion<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
     /// Every version.
     pub mechanism: i8,
-}
-
-impl Default for ScramCredentialDeletion<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            mechanism: 0,
-        }
-    }
 }
 
 impl<'a> ScramCredentialDeletion<'a> {
@@ -184,21 +154,12 @@ impl<'a> ScramCredentialDeletion<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterUserScramCredentialsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub results: Vec<AlterUserScramCredentialsResult<'a>>,
-}
-
-impl Default for AlterUserScramCredentialsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterUserScramCredentialsResponse<'a> {

@@ -252,7 +252,7 @@ impl<'a> ApiVersionsResponse<'a> {
 }
 
 /// Part of `ApiVersionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FinalizedFeatureKey<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -260,16 +260,6 @@ pub struct FinalizedFeatureKey<'a> {
     pub max_version_level: i16,
     /// Every version.
     pub min_version_level: i16,
-}
-
-impl Default for FinalizedFeatureKey<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            max_version_level: 0,
-            min_version_level: 0,
-        }
-    }
 }
 
 impl<'a> FinalizedFeatureKey<'a> {
@@ -304,7 +294,7 @@ impl<'a> FinalizedFeatureKey<'a> {
 }
 
 /// Part of `ApiVersionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SupportedFeatureKey<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -312,16 +302,6 @@ pub struct SupportedFeatureKey<'a> {
     pub min_version: i16,
     /// Every version.
     pub max_version: i16,
-}
-
-impl Default for SupportedFeatureKey<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            min_version: 0,
-            max_version: 0,
-        }
-    }
 }
 
 impl<'a> SupportedFeatureKey<'a> {
@@ -356,7 +336,7 @@ impl<'a> SupportedFeatureKey<'a> {
 }
 
 /// Part of `ApiVersionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ApiVersion {
     /// Every version, key of its array.
     pub api_key: i16,
@@ -364,16 +344,6 @@ pub struct ApiVersion {
     pub min_version: i16,
     /// Every version.
     pub max_version: i16,
-}
-
-impl Default for ApiVersion {
-    fn default() -> Self {
-        Self {
-            api_key: 0,
-            min_version: 0,
-            max_version: 0,
-        }
-    }
 }
 
 impl ApiVersion {

@@ -64,21 +64,12 @@ impl AssignReplicasToDirsRequest {
 }
 
 /// Part of `AssignReplicasToDirsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestDirectoryData {
     /// Every version.
     pub id: wire::Uuid,
     /// Every version.
     pub topics: Vec<RequestTopicData>,
-}
-
-impl Default for RequestDirectoryData {
-    fn default() -> Self {
-        Self {
-            id: wire::Uuid::ZERO,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl RequestDirectoryData {
@@ -105,21 +96,12 @@ impl RequestDirectoryData {
 }
 
 /// Part of `AssignReplicasToDirsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<RequestPartitionData>,
-}
-
-impl Default for RequestTopicData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl RequestTopicData {
@@ -146,18 +128,10 @@ impl RequestTopicData {
 }
 
 /// Part of `AssignReplicasToDirsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionData {
     /// Every version.
     pub partition_index: i32,
-}
-
-impl Default for RequestPartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-        }
-    }
 }
 
 impl RequestPartitionData {
@@ -178,7 +152,7 @@ impl RequestPartitionData {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AssignReplicasToDirsResponse {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -186,16 +160,6 @@ pub struct AssignReplicasToDirsResponse {
     pub error_code: i16,
     /// Every version.
     pub directories: Vec<ResponseDirectoryData>,
-}
-
-impl Default for AssignReplicasToDirsResponse {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            directories: Vec::new(),
-        }
-    }
 }
 
 impl AssignReplicasToDirsResponse {
@@ -226,21 +190,12 @@ impl AssignReplicasToDirsResponse {
 }
 
 /// Part of `AssignReplicasToDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseDirectoryData {
     /// Every version.
     pub id: wire::Uuid,
     /// Every version.
     pub topics: Vec<ResponseTopicData>,
-}
-
-impl Default for ResponseDirectoryData {
-    fn default() -> Self {
-        Self {
-            id: wire::Uuid::ZERO,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl ResponseDirectoryData {
@@ -267,21 +222,12 @@ impl ResponseDirectoryData {
 }
 
 /// Part of `AssignReplicasToDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<ResponsePartitionData>,
-}
-
-impl Default for ResponseTopicData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ResponseTopicData {
@@ -308,21 +254,12 @@ impl ResponseTopicData {
 }
 
 /// Part of `AssignReplicasToDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponsePartitionData {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for ResponsePartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl ResponsePartitionData {

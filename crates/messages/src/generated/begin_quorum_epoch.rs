@@ -102,7 +102,7 @@ impl<'a> BeginQuorumEpochRequest<'a> {
 }
 
 /// Part of `BeginQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaderEndpoint<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -110,16 +110,6 @@ pub struct LeaderEndpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for LeaderEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> LeaderEndpoint<'a> {
@@ -154,21 +144,12 @@ impl<'a> LeaderEndpoint<'a> {
 }
 
 /// Part of `BeginQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<RequestPartitionData>,
-}
-
-impl Default for RequestTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestTopicData<'a> {
@@ -219,7 +200,7 @@ impl<'a> RequestTopicData<'a> {
 }
 
 /// Part of `BeginQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -229,17 +210,6 @@ pub struct RequestPartitionData {
     pub leader_id: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for RequestPartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            voter_directory_id: wire::Uuid::ZERO,
-            leader_id: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl RequestPartitionData {
@@ -285,7 +255,7 @@ impl RequestPartitionData {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct BeginQuorumEpochResponse<'a> {
     /// Every version.
     pub error_code: i16,
@@ -293,16 +263,6 @@ pub struct BeginQuorumEpochResponse<'a> {
     pub topics: Vec<ResponseTopicData<'a>>,
     /// Versions 1+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for BeginQuorumEpochResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            topics: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> BeginQuorumEpochResponse<'a> {
@@ -343,7 +303,7 @@ impl<'a> BeginQuorumEpochResponse<'a> {
         for item in &self.topics {
             item.encode(out, version)?;
         }
-        if !(v >= 1) && !self.node_endpoints.is_empty() {
+        if v < 1 && !self.node_endpoints.is_empty() {
             return write::unsupported("BeginQuorumEpochResponse.node_endpoints", version);
         }
         if flexible {
@@ -374,7 +334,7 @@ impl<'a> BeginQuorumEpochResponse<'a> {
 }
 
 /// Part of `BeginQuorumEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -382,16 +342,6 @@ pub struct NodeEndpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -426,21 +376,12 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `BeginQuorumEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ResponsePartitionData>,
-}
-
-impl Default for ResponseTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ResponseTopicData<'a> {
@@ -491,7 +432,7 @@ impl<'a> ResponseTopicData<'a> {
 }
 
 /// Part of `BeginQuorumEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponsePartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -501,17 +442,6 @@ pub struct ResponsePartitionData {
     pub leader_id: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for ResponsePartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            leader_id: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl ResponsePartitionData {

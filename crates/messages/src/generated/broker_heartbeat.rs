@@ -88,14 +88,14 @@ impl BrokerHeartbeatRequest {
         out.i64(self.current_metadata_offset);
         out.bool(self.want_fence);
         out.bool(self.want_shut_down);
-        if !(v >= 1) && !self.offline_log_dirs.is_empty() {
+        if v < 1 && !self.offline_log_dirs.is_empty() {
             return write::unsupported("BrokerHeartbeatRequest.offline_log_dirs", version);
         }
-        if !(v >= 2) && self.cordoned_log_dirs.is_some() {
+        if v < 2 && self.cordoned_log_dirs.is_some() {
             return write::unsupported("BrokerHeartbeatRequest.cordoned_log_dirs", version);
         }
-        let tag_0 = v >= 1 && (!self.offline_log_dirs.is_empty());
-        let tag_1 = v >= 2 && (self.cordoned_log_dirs.is_some());
+        let tag_0 = v >= 1 && !self.offline_log_dirs.is_empty();
+        let tag_1 = v >= 2 && self.cordoned_log_dirs.is_some();
         out.uvarint(u32::from(tag_0) + u32::from(tag_1));
         if tag_0 {
             out.tagged(0, |out| {

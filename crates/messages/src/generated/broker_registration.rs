@@ -136,7 +136,7 @@ impl<'a> BrokerRegistrationRequest<'a> {
 }
 
 /// Part of `BrokerRegistrationRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Feature<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -144,16 +144,6 @@ pub struct Feature<'a> {
     pub min_supported_version: i16,
     /// Every version.
     pub max_supported_version: i16,
-}
-
-impl Default for Feature<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            min_supported_version: 0,
-            max_supported_version: 0,
-        }
-    }
 }
 
 impl<'a> Feature<'a> {
@@ -188,7 +178,7 @@ impl<'a> Feature<'a> {
 }
 
 /// Part of `BrokerRegistrationRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Listener<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -198,17 +188,6 @@ pub struct Listener<'a> {
     pub port: u16,
     /// Every version.
     pub security_protocol: i16,
-}
-
-impl Default for Listener<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-            security_protocol: 0,
-        }
-    }
 }
 
 impl<'a> Listener<'a> {

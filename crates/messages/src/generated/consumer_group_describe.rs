@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupDescribeRequest<'a> {
     /// Every version, groupId.
     pub group_ids: Vec<Cow<'a, str>>,
     /// Every version.
     pub include_authorized_operations: bool,
-}
-
-impl Default for ConsumerGroupDescribeRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_ids: Vec::new(),
-            include_authorized_operations: false,
-        }
-    }
 }
 
 impl<'a> ConsumerGroupDescribeRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> ConsumerGroupDescribeRequest<'a> {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupDescribeResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub groups: Vec<DescribedGroup<'a>>,
-}
-
-impl Default for ConsumerGroupDescribeResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupDescribeResponse<'a> {
@@ -331,18 +313,10 @@ impl<'a> Member<'a> {
 }
 
 /// Part of `ConsumerGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Assignment<'a> {
     /// Every version.
     pub topic_partitions: Vec<TopicPartitions<'a>>,
-}
-
-impl Default for Assignment<'_> {
-    fn default() -> Self {
-        Self {
-            topic_partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Assignment<'a> {
@@ -375,7 +349,7 @@ impl<'a> Assignment<'a> {
 }
 
 /// Part of `ConsumerGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartitions<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
@@ -383,16 +357,6 @@ pub struct TopicPartitions<'a> {
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartitions<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartitions<'a> {

@@ -130,21 +130,12 @@ impl<'a> ConsumerGroupHeartbeatRequest<'a> {
 }
 
 /// Part of `ConsumerGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicPartitions {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for RequestTopicPartitions {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl RequestTopicPartitions {
@@ -171,7 +162,7 @@ impl RequestTopicPartitions {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupHeartbeatResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -187,20 +178,6 @@ pub struct ConsumerGroupHeartbeatResponse<'a> {
     pub heartbeat_interval_ms: i32,
     /// Every version.
     pub assignment: Option<Assignment>,
-}
-
-impl Default for ConsumerGroupHeartbeatResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-            member_id: None,
-            member_epoch: 0,
-            heartbeat_interval_ms: 0,
-            assignment: None,
-        }
-    }
 }
 
 impl<'a> ConsumerGroupHeartbeatResponse<'a> {
@@ -254,18 +231,10 @@ impl<'a> ConsumerGroupHeartbeatResponse<'a> {
 }
 
 /// Part of `ConsumerGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Assignment {
     /// Every version.
     pub topic_partitions: Vec<ResponseTopicPartitions>,
-}
-
-impl Default for Assignment {
-    fn default() -> Self {
-        Self {
-            topic_partitions: Vec::new(),
-        }
-    }
 }
 
 impl Assignment {
@@ -290,21 +259,12 @@ impl Assignment {
 }
 
 /// Part of `ConsumerGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicPartitions {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for ResponseTopicPartitions {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ResponseTopicPartitions {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ControllerRegistrationRequest<'a> {
     /// Every version.
     pub controller_id: i32,
@@ -30,18 +30,6 @@ pub struct ControllerRegistrationRequest<'a> {
     pub listeners: Vec<Listener<'a>>,
     /// Every version.
     pub features: Vec<Feature<'a>>,
-}
-
-impl Default for ControllerRegistrationRequest<'_> {
-    fn default() -> Self {
-        Self {
-            controller_id: 0,
-            incarnation_id: wire::Uuid::ZERO,
-            zk_migration_ready: false,
-            listeners: Vec::new(),
-            features: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ControllerRegistrationRequest<'a> {
@@ -92,7 +80,7 @@ impl<'a> ControllerRegistrationRequest<'a> {
 }
 
 /// Part of `ControllerRegistrationRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Feature<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -100,16 +88,6 @@ pub struct Feature<'a> {
     pub min_supported_version: i16,
     /// Every version.
     pub max_supported_version: i16,
-}
-
-impl Default for Feature<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            min_supported_version: 0,
-            max_supported_version: 0,
-        }
-    }
 }
 
 impl<'a> Feature<'a> {
@@ -144,7 +122,7 @@ impl<'a> Feature<'a> {
 }
 
 /// Part of `ControllerRegistrationRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Listener<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -154,17 +132,6 @@ pub struct Listener<'a> {
     pub port: u16,
     /// Every version.
     pub security_protocol: i16,
-}
-
-impl Default for Listener<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-            security_protocol: 0,
-        }
-    }
 }
 
 impl<'a> Listener<'a> {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 1..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateAclsRequest<'a> {
     /// Every version.
     pub creations: Vec<AclCreation<'a>>,
-}
-
-impl Default for CreateAclsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            creations: Vec::new(),
-        }
-    }
 }
 
 impl<'a> CreateAclsRequest<'a> {
@@ -163,21 +155,12 @@ impl<'a> AclCreation<'a> {
 }
 
 /// Response, versions 1..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateAclsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub results: Vec<AclCreationResult<'a>>,
-}
-
-impl Default for CreateAclsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> CreateAclsResponse<'a> {

@@ -102,21 +102,12 @@ impl<'a> CreateDelegationTokenRequest<'a> {
 }
 
 /// Part of `CreateDelegationTokenRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatableRenewers<'a> {
     /// Every version.
     pub principal_type: Cow<'a, str>,
     /// Every version.
     pub principal_name: Cow<'a, str>,
-}
-
-impl Default for CreatableRenewers<'_> {
-    fn default() -> Self {
-        Self {
-            principal_type: Cow::Borrowed(""),
-            principal_name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> CreatableRenewers<'a> {
@@ -163,7 +154,7 @@ impl<'a> CreatableRenewers<'a> {
 }
 
 /// Response, versions 1..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateDelegationTokenResponse<'a> {
     /// Every version.
     pub error_code: i16,
@@ -187,24 +178,6 @@ pub struct CreateDelegationTokenResponse<'a> {
     pub hmac: Cow<'a, [u8]>,
     /// Every version.
     pub throttle_time_ms: i32,
-}
-
-impl Default for CreateDelegationTokenResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            principal_type: Cow::Borrowed(""),
-            principal_name: Cow::Borrowed(""),
-            token_requester_principal_type: Cow::Borrowed(""),
-            token_requester_principal_name: Cow::Borrowed(""),
-            issue_timestamp_ms: 0,
-            expiry_timestamp_ms: 0,
-            max_timestamp_ms: 0,
-            token_id: Cow::Borrowed(""),
-            hmac: Cow::Borrowed(&[]),
-            throttle_time_ms: 0,
-        }
-    }
 }
 
 impl<'a> CreateDelegationTokenResponse<'a> {

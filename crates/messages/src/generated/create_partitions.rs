@@ -20,7 +20,7 @@ pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 pub const THROTTLING_QUOTA: wire::version::Capability = wire::version::Capability { since: 3 };
 
 /// Request, versions 0..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatePartitionsRequest<'a> {
     /// Every version.
     pub topics: Vec<CreatePartitionsTopic<'a>>,
@@ -28,16 +28,6 @@ pub struct CreatePartitionsRequest<'a> {
     pub timeout_ms: i32,
     /// Every version.
     pub validate_only: bool,
-}
-
-impl Default for CreatePartitionsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            timeout_ms: 0,
-            validate_only: false,
-        }
-    }
 }
 
 impl<'a> CreatePartitionsRequest<'a> {
@@ -157,18 +147,10 @@ impl<'a> CreatePartitionsTopic<'a> {
 }
 
 /// Part of `CreatePartitionsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatePartitionsAssignment {
     /// Every version, brokerId.
     pub broker_ids: Vec<i32>,
-}
-
-impl Default for CreatePartitionsAssignment {
-    fn default() -> Self {
-        Self {
-            broker_ids: Vec::new(),
-        }
-    }
 }
 
 impl CreatePartitionsAssignment {
@@ -208,21 +190,12 @@ impl CreatePartitionsAssignment {
 }
 
 /// Response, versions 0..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatePartitionsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub results: Vec<CreatePartitionsTopicResult<'a>>,
-}
-
-impl Default for CreatePartitionsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> CreatePartitionsResponse<'a> {
@@ -268,7 +241,7 @@ impl<'a> CreatePartitionsResponse<'a> {
 }
 
 /// Part of `CreatePartitionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatePartitionsTopicResult<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
@@ -276,16 +249,6 @@ pub struct CreatePartitionsTopicResult<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for CreatePartitionsTopicResult<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> CreatePartitionsTopicResult<'a> {

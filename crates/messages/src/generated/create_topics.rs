@@ -92,7 +92,7 @@ impl<'a> CreateTopicsRequest<'a> {
 }
 
 /// Part of `CreateTopicsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatableTopic<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
@@ -104,18 +104,6 @@ pub struct CreatableTopic<'a> {
     pub assignments: Vec<CreatableReplicaAssignment>,
     /// Every version.
     pub configs: Vec<CreatableTopicConfig<'a>>,
-}
-
-impl Default for CreatableTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            num_partitions: 0,
-            replication_factor: 0,
-            assignments: Vec::new(),
-            configs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> CreatableTopic<'a> {
@@ -240,21 +228,12 @@ impl<'a> CreatableTopicConfig<'a> {
 }
 
 /// Part of `CreateTopicsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatableReplicaAssignment {
     /// Every version, key of its array.
     pub partition_index: i32,
     /// Every version, brokerId.
     pub broker_ids: Vec<i32>,
-}
-
-impl Default for CreatableReplicaAssignment {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            broker_ids: Vec::new(),
-        }
-    }
 }
 
 impl CreatableReplicaAssignment {
@@ -296,21 +275,12 @@ impl CreatableReplicaAssignment {
 }
 
 /// Response, versions 2..=7.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateTopicsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<CreatableTopicResult<'a>>,
-}
-
-impl Default for CreateTopicsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> CreateTopicsResponse<'a> {
@@ -483,7 +453,7 @@ impl<'a> CreatableTopicResult<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 6,
-            ..7 => 12,
+            5..7 => 12,
             _ => 28,
         }
     }

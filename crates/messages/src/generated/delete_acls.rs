@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 1..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteAclsRequest<'a> {
     /// Every version.
     pub filters: Vec<DeleteAclsFilter<'a>>,
-}
-
-impl Default for DeleteAclsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            filters: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteAclsRequest<'a> {
@@ -163,21 +155,12 @@ impl<'a> DeleteAclsFilter<'a> {
 }
 
 /// Response, versions 1..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteAclsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub filter_results: Vec<DeleteAclsFilterResult<'a>>,
-}
-
-impl Default for DeleteAclsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            filter_results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteAclsResponse<'a> {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 0..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteGroupsRequest<'a> {
     /// Every version, groupId.
     pub groups_names: Vec<Cow<'a, str>>,
-}
-
-impl Default for DeleteGroupsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            groups_names: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteGroupsRequest<'a> {
@@ -72,21 +64,12 @@ impl<'a> DeleteGroupsRequest<'a> {
 }
 
 /// Response, versions 0..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteGroupsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub results: Vec<DeletableGroupResult<'a>>,
-}
-
-impl Default for DeleteGroupsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteGroupsResponse<'a> {
@@ -132,7 +115,7 @@ impl<'a> DeleteGroupsResponse<'a> {
 }
 
 /// Part of `DeleteGroupsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeletableGroupResult<'a> {
     /// Every version, groupId, key of its array.
     pub group_id: Cow<'a, str>,
@@ -140,16 +123,6 @@ pub struct DeletableGroupResult<'a> {
     pub error_code: i16,
     /// Versions 3+, dropped elsewhere.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for DeletableGroupResult<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> DeletableGroupResult<'a> {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsRequest<'a> {
     /// Every version.
     pub topics: Vec<DeleteRecordsTopic<'a>>,
     /// Every version.
     pub timeout_ms: i32,
-}
-
-impl Default for DeleteRecordsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            timeout_ms: 0,
-        }
-    }
 }
 
 impl<'a> DeleteRecordsRequest<'a> {
@@ -78,21 +69,12 @@ impl<'a> DeleteRecordsRequest<'a> {
 }
 
 /// Part of `DeleteRecordsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<DeleteRecordsPartition>,
-}
-
-impl Default for DeleteRecordsTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteRecordsTopic<'a> {
@@ -143,21 +125,12 @@ impl<'a> DeleteRecordsTopic<'a> {
 }
 
 /// Part of `DeleteRecordsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsPartition {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub offset: i64,
-}
-
-impl Default for DeleteRecordsPartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            offset: 0,
-        }
-    }
 }
 
 impl DeleteRecordsPartition {
@@ -195,21 +168,12 @@ impl DeleteRecordsPartition {
 }
 
 /// Response, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<DeleteRecordsTopicResult<'a>>,
-}
-
-impl Default for DeleteRecordsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteRecordsResponse<'a> {
@@ -255,21 +219,12 @@ impl<'a> DeleteRecordsResponse<'a> {
 }
 
 /// Part of `DeleteRecordsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsTopicResult<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<DeleteRecordsPartitionResult>,
-}
-
-impl Default for DeleteRecordsTopicResult<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteRecordsTopicResult<'a> {
@@ -320,7 +275,7 @@ impl<'a> DeleteRecordsTopicResult<'a> {
 }
 
 /// Part of `DeleteRecordsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsPartitionResult {
     /// Every version, key of its array.
     pub partition_index: i32,
@@ -328,16 +283,6 @@ pub struct DeleteRecordsPartitionResult {
     pub low_watermark: i64,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for DeleteRecordsPartitionResult {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            low_watermark: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl DeleteRecordsPartitionResult {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupOffsetsRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<DeleteShareGroupOffsetsRequestTopic<'a>>,
-}
-
-impl Default for DeleteShareGroupOffsetsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteShareGroupOffsetsRequest<'a> {
@@ -70,18 +61,10 @@ impl<'a> DeleteShareGroupOffsetsRequest<'a> {
 }
 
 /// Part of `DeleteShareGroupOffsetsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupOffsetsRequestTopic<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
-}
-
-impl Default for DeleteShareGroupOffsetsRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> DeleteShareGroupOffsetsRequestTopic<'a> {
@@ -110,7 +93,7 @@ impl<'a> DeleteShareGroupOffsetsRequestTopic<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupOffsetsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -120,17 +103,6 @@ pub struct DeleteShareGroupOffsetsResponse<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Every version.
     pub responses: Vec<DeleteShareGroupOffsetsResponseTopic<'a>>,
-}
-
-impl Default for DeleteShareGroupOffsetsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-            responses: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteShareGroupOffsetsResponse<'a> {
@@ -174,7 +146,7 @@ impl<'a> DeleteShareGroupOffsetsResponse<'a> {
 }
 
 /// Part of `DeleteShareGroupOffsetsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupOffsetsResponseTopic<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
@@ -184,17 +156,6 @@ pub struct DeleteShareGroupOffsetsResponseTopic<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for DeleteShareGroupOffsetsResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> DeleteShareGroupOffsetsResponseTopic<'a> {

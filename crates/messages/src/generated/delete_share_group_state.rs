@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupStateRequest<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<DeleteStateData>,
-}
-
-impl Default for DeleteShareGroupStateRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteShareGroupStateRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> DeleteShareGroupStateRequest<'a> {
 }
 
 /// Part of `DeleteShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteStateData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData>,
-}
-
-impl Default for DeleteStateData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl DeleteStateData {
@@ -111,18 +93,10 @@ impl DeleteStateData {
 }
 
 /// Part of `DeleteShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for PartitionData {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-        }
-    }
 }
 
 impl PartitionData {
@@ -143,18 +117,10 @@ impl PartitionData {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupStateResponse<'a> {
     /// Every version.
     pub results: Vec<DeleteStateResult<'a>>,
-}
-
-impl Default for DeleteShareGroupStateResponse<'_> {
-    fn default() -> Self {
-        Self {
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteShareGroupStateResponse<'a> {
@@ -189,21 +155,12 @@ impl<'a> DeleteShareGroupStateResponse<'a> {
 }
 
 /// Part of `DeleteShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteStateResult<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionResult<'a>>,
-}
-
-impl Default for DeleteStateResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteStateResult<'a> {
@@ -239,7 +196,7 @@ impl<'a> DeleteStateResult<'a> {
 }
 
 /// Part of `DeleteShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResult<'a> {
     /// Every version.
     pub partition: i32,
@@ -247,16 +204,6 @@ pub struct PartitionResult<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for PartitionResult<'_> {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> PartitionResult<'a> {

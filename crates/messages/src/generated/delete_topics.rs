@@ -24,7 +24,7 @@ pub const THROTTLING_QUOTA: wire::version::Capability = wire::version::Capabilit
 pub const TOPIC_IDS: wire::version::Capability = wire::version::Capability { since: 6 };
 
 /// Request, versions 1..=6.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteTopicsRequest<'a> {
     /// Versions 6+.
     pub topics: Vec<DeleteTopicState<'a>>,
@@ -32,16 +32,6 @@ pub struct DeleteTopicsRequest<'a> {
     pub topic_names: Vec<Cow<'a, str>>,
     /// Every version.
     pub timeout_ms: i32,
-}
-
-impl Default for DeleteTopicsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            topic_names: Vec::new(),
-            timeout_ms: 0,
-        }
-    }
 }
 
 impl<'a> DeleteTopicsRequest<'a> {
@@ -104,21 +94,12 @@ impl<'a> DeleteTopicsRequest<'a> {
 }
 
 /// Part of `DeleteTopicsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteTopicState<'a> {
     /// Every version, topicName.
     pub name: Option<Cow<'a, str>>,
     /// Every version.
     pub topic_id: wire::Uuid,
-}
-
-impl Default for DeleteTopicState<'_> {
-    fn default() -> Self {
-        Self {
-            name: None,
-            topic_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl<'a> DeleteTopicState<'a> {
@@ -150,21 +131,12 @@ impl<'a> DeleteTopicState<'a> {
 }
 
 /// Response, versions 1..=6.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteTopicsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub responses: Vec<DeletableTopicResult<'a>>,
-}
-
-impl Default for DeleteTopicsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            responses: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DeleteTopicsResponse<'a> {
@@ -286,7 +258,7 @@ impl<'a> DeletableTopicResult<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 4,
-            ..6 => 5,
+            5..6 => 5,
             _ => 21,
         }
     }

@@ -253,7 +253,7 @@ impl<'a> DescribeAclsResource<'a> {
 }
 
 /// Part of `DescribeAclsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AclDescription<'a> {
     /// Every version.
     pub principal: Cow<'a, str>,
@@ -263,17 +263,6 @@ pub struct AclDescription<'a> {
     pub operation: i8,
     /// Every version.
     pub permission_type: i8,
-}
-
-impl Default for AclDescription<'_> {
-    fn default() -> Self {
-        Self {
-            principal: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            operation: 0,
-            permission_type: 0,
-        }
-    }
 }
 
 impl<'a> AclDescription<'a> {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeClientQuotasRequest<'a> {
     /// Every version.
     pub components: Vec<ComponentData<'a>>,
     /// Every version.
     pub strict: bool,
-}
-
-impl Default for DescribeClientQuotasRequest<'_> {
-    fn default() -> Self {
-        Self {
-            components: Vec::new(),
-            strict: false,
-        }
-    }
 }
 
 impl<'a> DescribeClientQuotasRequest<'a> {
@@ -217,21 +208,12 @@ impl<'a> DescribeClientQuotasResponse<'a> {
 }
 
 /// Part of `DescribeClientQuotasResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EntryData<'a> {
     /// Every version.
     pub entity: Vec<EntityData<'a>>,
     /// Every version.
     pub values: Vec<ValueData<'a>>,
-}
-
-impl Default for EntryData<'_> {
-    fn default() -> Self {
-        Self {
-            entity: Vec::new(),
-            values: Vec::new(),
-        }
-    }
 }
 
 impl<'a> EntryData<'a> {
@@ -286,21 +268,12 @@ impl<'a> EntryData<'a> {
 }
 
 /// Part of `DescribeClientQuotasResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ValueData<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
     /// Every version.
     pub value: f64,
-}
-
-impl Default for ValueData<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: 0.0,
-        }
-    }
 }
 
 impl<'a> ValueData<'a> {

@@ -176,7 +176,7 @@ impl<'a> DescribeClusterResponse<'a> {
 }
 
 /// Part of `DescribeClusterResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeClusterBroker<'a> {
     /// Every version, brokerId, key of its array.
     pub broker_id: i32,
@@ -188,18 +188,6 @@ pub struct DescribeClusterBroker<'a> {
     pub rack: Option<Cow<'a, str>>,
     /// Versions 2+.
     pub is_fenced: bool,
-}
-
-impl Default for DescribeClusterBroker<'_> {
-    fn default() -> Self {
-        Self {
-            broker_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-            rack: None,
-            is_fenced: false,
-        }
-    }
 }
 
 impl<'a> DescribeClusterBroker<'a> {

@@ -20,7 +20,7 @@ pub const FLEXIBLE_SINCE: Option<i16> = Some(4);
 pub const DOCUMENTATION: wire::version::Capability = wire::version::Capability { since: 3 };
 
 /// Request, versions 1..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeConfigsRequest<'a> {
     /// Every version.
     pub resources: Vec<DescribeConfigsResource<'a>>,
@@ -28,16 +28,6 @@ pub struct DescribeConfigsRequest<'a> {
     pub include_synonyms: bool,
     /// Versions 3+.
     pub include_documentation: bool,
-}
-
-impl Default for DescribeConfigsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            resources: Vec::new(),
-            include_synonyms: false,
-            include_documentation: false,
-        }
-    }
 }
 
 impl<'a> DescribeConfigsRequest<'a> {
@@ -163,21 +153,12 @@ impl<'a> DescribeConfigsResource<'a> {
 }
 
 /// Response, versions 1..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeConfigsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub results: Vec<DescribeConfigsResult<'a>>,
-}
-
-impl Default for DescribeConfigsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeConfigsResponse<'a> {
@@ -409,7 +390,7 @@ impl<'a> DescribeConfigsResourceResult<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..3 => 11,
-            ..4 => 14,
+            3..4 => 14,
             _ => 9,
         }
     }

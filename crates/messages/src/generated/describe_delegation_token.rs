@@ -72,21 +72,12 @@ impl<'a> DescribeDelegationTokenRequest<'a> {
 }
 
 /// Part of `DescribeDelegationTokenRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeDelegationTokenOwner<'a> {
     /// Every version.
     pub principal_type: Cow<'a, str>,
     /// Every version.
     pub principal_name: Cow<'a, str>,
-}
-
-impl Default for DescribeDelegationTokenOwner<'_> {
-    fn default() -> Self {
-        Self {
-            principal_type: Cow::Borrowed(""),
-            principal_name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> DescribeDelegationTokenOwner<'a> {
@@ -133,7 +124,7 @@ impl<'a> DescribeDelegationTokenOwner<'a> {
 }
 
 /// Response, versions 1..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeDelegationTokenResponse<'a> {
     /// Every version.
     pub error_code: i16,
@@ -141,16 +132,6 @@ pub struct DescribeDelegationTokenResponse<'a> {
     pub tokens: Vec<DescribedDelegationToken<'a>>,
     /// Every version.
     pub throttle_time_ms: i32,
-}
-
-impl Default for DescribeDelegationTokenResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            tokens: Vec::new(),
-            throttle_time_ms: 0,
-        }
-    }
 }
 
 impl<'a> DescribeDelegationTokenResponse<'a> {
@@ -199,7 +180,7 @@ impl<'a> DescribeDelegationTokenResponse<'a> {
 }
 
 /// Part of `DescribeDelegationTokenResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribedDelegationToken<'a> {
     /// Every version.
     pub principal_type: Cow<'a, str>,
@@ -221,23 +202,6 @@ pub struct DescribedDelegationToken<'a> {
     pub hmac: Cow<'a, [u8]>,
     /// Every version.
     pub renewers: Vec<DescribedDelegationTokenRenewer<'a>>,
-}
-
-impl Default for DescribedDelegationToken<'_> {
-    fn default() -> Self {
-        Self {
-            principal_type: Cow::Borrowed(""),
-            principal_name: Cow::Borrowed(""),
-            token_requester_principal_type: Cow::Borrowed(""),
-            token_requester_principal_name: Cow::Borrowed(""),
-            issue_timestamp: 0,
-            expiry_timestamp: 0,
-            max_timestamp: 0,
-            token_id: Cow::Borrowed(""),
-            hmac: Cow::Borrowed(&[]),
-            renewers: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribedDelegationToken<'a> {
@@ -318,28 +282,19 @@ impl<'a> DescribedDelegationToken<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..2 => 38,
-            ..3 => 30,
+            2..3 => 30,
             _ => 32,
         }
     }
 }
 
 /// Part of `DescribeDelegationTokenResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribedDelegationTokenRenewer<'a> {
     /// Every version.
     pub principal_type: Cow<'a, str>,
     /// Every version.
     pub principal_name: Cow<'a, str>,
-}
-
-impl Default for DescribedDelegationTokenRenewer<'_> {
-    fn default() -> Self {
-        Self {
-            principal_type: Cow::Borrowed(""),
-            principal_name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> DescribedDelegationTokenRenewer<'a> {

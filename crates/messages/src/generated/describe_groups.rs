@@ -22,21 +22,12 @@ pub const AUTHORIZED_OPERATIONS: wire::version::Capability = wire::version::Capa
 pub const GROUP_ID_NOT_FOUND: wire::version::Capability = wire::version::Capability { since: 6 };
 
 /// Request, versions 0..=6.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeGroupsRequest<'a> {
     /// Every version, groupId.
     pub groups: Vec<Cow<'a, str>>,
     /// Versions 3+.
     pub include_authorized_operations: bool,
-}
-
-impl Default for DescribeGroupsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            groups: Vec::new(),
-            include_authorized_operations: false,
-        }
-    }
 }
 
 impl<'a> DescribeGroupsRequest<'a> {
@@ -88,21 +79,12 @@ impl<'a> DescribeGroupsRequest<'a> {
 }
 
 /// Response, versions 0..=6.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeGroupsResponse<'a> {
     /// Versions 1+, dropped elsewhere.
     pub throttle_time_ms: i32,
     /// Every version.
     pub groups: Vec<DescribedGroup<'a>>,
-}
-
-impl Default for DescribeGroupsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeGroupsResponse<'a> {
@@ -259,15 +241,15 @@ impl<'a> DescribedGroup<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..3 => 14,
-            ..5 => 18,
-            ..6 => 12,
+            3..5 => 18,
+            5..6 => 12,
             _ => 13,
         }
     }
 }
 
 /// Part of `DescribeGroupsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribedGroupMember<'a> {
     /// Every version.
     pub member_id: Cow<'a, str>,
@@ -281,19 +263,6 @@ pub struct DescribedGroupMember<'a> {
     pub member_metadata: Cow<'a, [u8]>,
     /// Every version.
     pub member_assignment: Cow<'a, [u8]>,
-}
-
-impl Default for DescribedGroupMember<'_> {
-    fn default() -> Self {
-        Self {
-            member_id: Cow::Borrowed(""),
-            group_instance_id: None,
-            client_id: Cow::Borrowed(""),
-            client_host: Cow::Borrowed(""),
-            member_metadata: Cow::Borrowed(&[]),
-            member_assignment: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> DescribedGroupMember<'a> {
@@ -350,7 +319,7 @@ impl<'a> DescribedGroupMember<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..4 => 14,
-            ..5 => 16,
+            4..5 => 16,
             _ => 7,
         }
     }

@@ -72,21 +72,12 @@ impl<'a> DescribeLogDirsRequest<'a> {
 }
 
 /// Part of `DescribeLogDirsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribableLogDirTopic<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for DescribableLogDirTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribableLogDirTopic<'a> {
@@ -137,7 +128,7 @@ impl<'a> DescribableLogDirTopic<'a> {
 }
 
 /// Response, versions 1..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -145,16 +136,6 @@ pub struct DescribeLogDirsResponse<'a> {
     pub error_code: i16,
     /// Every version.
     pub results: Vec<DescribeLogDirsResult<'a>>,
-}
-
-impl Default for DescribeLogDirsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeLogDirsResponse<'a> {
@@ -302,29 +283,20 @@ impl<'a> DescribeLogDirsResult<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..2 => 8,
-            ..4 => 5,
-            ..5 => 21,
+            2..4 => 5,
+            4..5 => 21,
             _ => 22,
         }
     }
 }
 
 /// Part of `DescribeLogDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<DescribeLogDirsPartition>,
-}
-
-impl Default for DescribeLogDirsTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeLogDirsTopic<'a> {
@@ -375,7 +347,7 @@ impl<'a> DescribeLogDirsTopic<'a> {
 }
 
 /// Part of `DescribeLogDirsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsPartition {
     /// Every version.
     pub partition_index: i32,
@@ -385,17 +357,6 @@ pub struct DescribeLogDirsPartition {
     pub offset_lag: i64,
     /// Every version.
     pub is_future_key: bool,
-}
-
-impl Default for DescribeLogDirsPartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            partition_size: 0,
-            offset_lag: 0,
-            is_future_key: false,
-        }
-    }
 }
 
 impl DescribeLogDirsPartition {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeProducersRequest<'a> {
     /// Every version.
     pub topics: Vec<TopicRequest<'a>>,
-}
-
-impl Default for DescribeProducersRequest<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeProducersRequest<'a> {
@@ -64,21 +56,12 @@ impl<'a> DescribeProducersRequest<'a> {
 }
 
 /// Part of `DescribeProducersRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicRequest<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partition_indexes: Vec<i32>,
-}
-
-impl Default for TopicRequest<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partition_indexes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicRequest<'a> {
@@ -114,21 +97,12 @@ impl<'a> TopicRequest<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeProducersResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<TopicResponse<'a>>,
-}
-
-impl Default for DescribeProducersResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeProducersResponse<'a> {
@@ -166,21 +140,12 @@ impl<'a> DescribeProducersResponse<'a> {
 }
 
 /// Part of `DescribeProducersResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicResponse<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<PartitionResponse<'a>>,
-}
-
-impl Default for TopicResponse<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicResponse<'a> {
@@ -216,7 +181,7 @@ impl<'a> TopicResponse<'a> {
 }
 
 /// Part of `DescribeProducersResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResponse<'a> {
     /// Every version.
     pub partition_index: i32,
@@ -226,17 +191,6 @@ pub struct PartitionResponse<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Every version.
     pub active_producers: Vec<ProducerState>,
-}
-
-impl Default for PartitionResponse<'_> {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            error_message: None,
-            active_producers: Vec::new(),
-        }
-    }
 }
 
 impl<'a> PartitionResponse<'a> {

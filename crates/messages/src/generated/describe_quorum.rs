@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeQuorumRequest<'a> {
     /// Every version.
     pub topics: Vec<RequestTopicData<'a>>,
-}
-
-impl Default for DescribeQuorumRequest<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeQuorumRequest<'a> {
@@ -64,21 +56,12 @@ impl<'a> DescribeQuorumRequest<'a> {
 }
 
 /// Part of `DescribeQuorumRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<RequestPartitionData>,
-}
-
-impl Default for RequestTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestTopicData<'a> {
@@ -114,18 +97,10 @@ impl<'a> RequestTopicData<'a> {
 }
 
 /// Part of `DescribeQuorumRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionData {
     /// Every version.
     pub partition_index: i32,
-}
-
-impl Default for RequestPartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-        }
-    }
 }
 
 impl RequestPartitionData {
@@ -226,21 +201,12 @@ impl<'a> DescribeQuorumResponse<'a> {
 }
 
 /// Part of `DescribeQuorumResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Node<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
     /// Every version.
     pub listeners: Vec<Listener<'a>>,
-}
-
-impl Default for Node<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            listeners: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Node<'a> {
@@ -276,7 +242,7 @@ impl<'a> Node<'a> {
 }
 
 /// Part of `DescribeQuorumResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Listener<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -284,16 +250,6 @@ pub struct Listener<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for Listener<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> Listener<'a> {
@@ -328,21 +284,12 @@ impl<'a> Listener<'a> {
 }
 
 /// Part of `DescribeQuorumResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ResponsePartitionData<'a>>,
-}
-
-impl Default for ResponseTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ResponseTopicData<'a> {
@@ -550,7 +497,7 @@ impl ReplicaState {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..1 => 13,
-            ..2 => 29,
+            1..2 => 29,
             _ => 45,
         }
     }

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeShareGroupOffsetsRequest<'a> {
     /// Every version.
     pub groups: Vec<DescribeShareGroupOffsetsRequestGroup<'a>>,
-}
-
-impl Default for DescribeShareGroupOffsetsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeShareGroupOffsetsRequest<'a> {
@@ -114,21 +106,12 @@ impl<'a> DescribeShareGroupOffsetsRequestGroup<'a> {
 }
 
 /// Part of `DescribeShareGroupOffsetsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeShareGroupOffsetsRequestTopic<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for DescribeShareGroupOffsetsRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeShareGroupOffsetsRequestTopic<'a> {
@@ -164,21 +147,12 @@ impl<'a> DescribeShareGroupOffsetsRequestTopic<'a> {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeShareGroupOffsetsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub groups: Vec<DescribeShareGroupOffsetsResponseGroup<'a>>,
-}
-
-impl Default for DescribeShareGroupOffsetsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeShareGroupOffsetsResponse<'a> {
@@ -216,7 +190,7 @@ impl<'a> DescribeShareGroupOffsetsResponse<'a> {
 }
 
 /// Part of `DescribeShareGroupOffsetsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeShareGroupOffsetsResponseGroup<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -226,17 +200,6 @@ pub struct DescribeShareGroupOffsetsResponseGroup<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for DescribeShareGroupOffsetsResponseGroup<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> DescribeShareGroupOffsetsResponseGroup<'a> {
@@ -278,7 +241,7 @@ impl<'a> DescribeShareGroupOffsetsResponseGroup<'a> {
 }
 
 /// Part of `DescribeShareGroupOffsetsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeShareGroupOffsetsResponseTopic<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
@@ -286,16 +249,6 @@ pub struct DescribeShareGroupOffsetsResponseTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<DescribeShareGroupOffsetsResponsePartition<'a>>,
-}
-
-impl Default for DescribeShareGroupOffsetsResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeShareGroupOffsetsResponseTopic<'a> {

@@ -81,21 +81,12 @@ impl<'a> DescribeTopicPartitionsRequest<'a> {
 }
 
 /// Part of `DescribeTopicPartitionsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestCursor<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partition_index: i32,
-}
-
-impl Default for RequestCursor<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partition_index: 0,
-        }
-    }
 }
 
 impl<'a> RequestCursor<'a> {
@@ -127,18 +118,10 @@ impl<'a> RequestCursor<'a> {
 }
 
 /// Part of `DescribeTopicPartitionsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicRequest<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
-}
-
-impl Default for TopicRequest<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> TopicRequest<'a> {
@@ -167,7 +150,7 @@ impl<'a> TopicRequest<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeTopicPartitionsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -175,16 +158,6 @@ pub struct DescribeTopicPartitionsResponse<'a> {
     pub topics: Vec<DescribeTopicPartitionsResponseTopic<'a>>,
     /// Every version.
     pub next_cursor: Option<ResponseCursor<'a>>,
-}
-
-impl Default for DescribeTopicPartitionsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-            next_cursor: None,
-        }
-    }
 }
 
 impl<'a> DescribeTopicPartitionsResponse<'a> {
@@ -230,21 +203,12 @@ impl<'a> DescribeTopicPartitionsResponse<'a> {
 }
 
 /// Part of `DescribeTopicPartitionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseCursor<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partition_index: i32,
-}
-
-impl Default for ResponseCursor<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partition_index: 0,
-        }
-    }
 }
 
 impl<'a> ResponseCursor<'a> {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeTransactionsRequest<'a> {
     /// Every version, transactionalId.
     pub transactional_ids: Vec<Cow<'a, str>>,
-}
-
-impl Default for DescribeTransactionsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_ids: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeTransactionsRequest<'a> {
@@ -64,21 +56,12 @@ impl<'a> DescribeTransactionsRequest<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeTransactionsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub transaction_states: Vec<TransactionState<'a>>,
-}
-
-impl Default for DescribeTransactionsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            transaction_states: Vec::new(),
-        }
-    }
 }
 
 impl<'a> DescribeTransactionsResponse<'a> {
@@ -116,7 +99,7 @@ impl<'a> DescribeTransactionsResponse<'a> {
 }
 
 /// Part of `DescribeTransactionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TransactionState<'a> {
     /// Every version.
     pub error_code: i16,
@@ -134,21 +117,6 @@ pub struct TransactionState<'a> {
     pub producer_epoch: i16,
     /// Every version.
     pub topics: Vec<TopicData<'a>>,
-}
-
-impl Default for TransactionState<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            transactional_id: Cow::Borrowed(""),
-            transaction_state: Cow::Borrowed(""),
-            transaction_timeout_ms: 0,
-            transaction_start_time_ms: 0,
-            producer_id: 0,
-            producer_epoch: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TransactionState<'a> {
@@ -202,21 +170,12 @@ impl<'a> TransactionState<'a> {
 }
 
 /// Part of `DescribeTransactionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicData<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicData<'a> {

@@ -64,18 +64,10 @@ impl<'a> DescribeUserScramCredentialsRequest<'a> {
 }
 
 /// Part of `DescribeUserScramCredentialsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UserName<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
-}
-
-impl Default for UserName<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> UserName<'a> {
@@ -230,21 +222,12 @@ impl<'a> DescribeUserScramCredentialsResult<'a> {
 }
 
 /// Part of `DescribeUserScramCredentialsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CredentialInfo {
     /// Every version.
     pub mechanism: i8,
     /// Every version.
     pub iterations: i32,
-}
-
-impl Default for CredentialInfo {
-    fn default() -> Self {
-        Self {
-            mechanism: 0,
-            iterations: 0,
-        }
-    }
 }
 
 impl CredentialInfo {

@@ -90,21 +90,12 @@ impl<'a> ElectLeadersRequest<'a> {
 }
 
 /// Part of `ElectLeadersRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartitions<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartitions<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartitions<'a> {
@@ -155,7 +146,7 @@ impl<'a> TopicPartitions<'a> {
 }
 
 /// Response, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ElectLeadersResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -163,16 +154,6 @@ pub struct ElectLeadersResponse<'a> {
     pub error_code: i16,
     /// Every version.
     pub replica_election_results: Vec<ReplicaElectionResult<'a>>,
-}
-
-impl Default for ElectLeadersResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            replica_election_results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ElectLeadersResponse<'a> {
@@ -227,21 +208,12 @@ impl<'a> ElectLeadersResponse<'a> {
 }
 
 /// Part of `ElectLeadersResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReplicaElectionResult<'a> {
     /// Every version, topicName.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partition_result: Vec<PartitionResult<'a>>,
-}
-
-impl Default for ReplicaElectionResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partition_result: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReplicaElectionResult<'a> {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndQuorumEpochRequest<'a> {
     /// Every version.
     pub cluster_id: Option<Cow<'a, str>>,
@@ -26,16 +26,6 @@ pub struct EndQuorumEpochRequest<'a> {
     pub topics: Vec<RequestTopicData<'a>>,
     /// Versions 1+, dropped elsewhere.
     pub leader_endpoints: Vec<LeaderEndpoint<'a>>,
-}
-
-impl Default for EndQuorumEpochRequest<'_> {
-    fn default() -> Self {
-        Self {
-            cluster_id: None,
-            topics: Vec::new(),
-            leader_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> EndQuorumEpochRequest<'a> {
@@ -92,7 +82,7 @@ impl<'a> EndQuorumEpochRequest<'a> {
 }
 
 /// Part of `EndQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaderEndpoint<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -100,16 +90,6 @@ pub struct LeaderEndpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for LeaderEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> LeaderEndpoint<'a> {
@@ -144,21 +124,12 @@ impl<'a> LeaderEndpoint<'a> {
 }
 
 /// Part of `EndQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<RequestPartitionData>,
-}
-
-impl Default for RequestTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestTopicData<'a> {
@@ -209,7 +180,7 @@ impl<'a> RequestTopicData<'a> {
 }
 
 /// Part of `EndQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -221,18 +192,6 @@ pub struct RequestPartitionData {
     pub preferred_successors: Vec<i32>,
     /// Versions 1+, dropped elsewhere.
     pub preferred_candidates: Vec<ReplicaInfo>,
-}
-
-impl Default for RequestPartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            leader_id: 0,
-            leader_epoch: 0,
-            preferred_successors: Vec::new(),
-            preferred_candidates: Vec::new(),
-        }
-    }
 }
 
 impl RequestPartitionData {
@@ -292,21 +251,12 @@ impl RequestPartitionData {
 }
 
 /// Part of `EndQuorumEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReplicaInfo {
     /// Every version, brokerId.
     pub candidate_id: i32,
     /// Every version.
     pub candidate_directory_id: wire::Uuid,
-}
-
-impl Default for ReplicaInfo {
-    fn default() -> Self {
-        Self {
-            candidate_id: 0,
-            candidate_directory_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl ReplicaInfo {
@@ -329,7 +279,7 @@ impl ReplicaInfo {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndQuorumEpochResponse<'a> {
     /// Every version.
     pub error_code: i16,
@@ -337,16 +287,6 @@ pub struct EndQuorumEpochResponse<'a> {
     pub topics: Vec<ResponseTopicData<'a>>,
     /// Versions 1+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for EndQuorumEpochResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            topics: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> EndQuorumEpochResponse<'a> {
@@ -387,7 +327,7 @@ impl<'a> EndQuorumEpochResponse<'a> {
         for item in &self.topics {
             item.encode(out, version)?;
         }
-        if !(v >= 1) && !self.node_endpoints.is_empty() {
+        if v < 1 && !self.node_endpoints.is_empty() {
             return write::unsupported("EndQuorumEpochResponse.node_endpoints", version);
         }
         if flexible {
@@ -418,7 +358,7 @@ impl<'a> EndQuorumEpochResponse<'a> {
 }
 
 /// Part of `EndQuorumEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -426,16 +366,6 @@ pub struct NodeEndpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -470,21 +400,12 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `EndQuorumEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ResponsePartitionData>,
-}
-
-impl Default for ResponseTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ResponseTopicData<'a> {
@@ -535,7 +456,7 @@ impl<'a> ResponseTopicData<'a> {
 }
 
 /// Part of `EndQuorumEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponsePartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -545,17 +466,6 @@ pub struct ResponsePartitionData {
     pub leader_id: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for ResponsePartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            leader_id: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl ResponsePartitionData {

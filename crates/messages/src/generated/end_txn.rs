@@ -24,7 +24,7 @@ pub const TRANSACTION_ABORTABLE: wire::version::Capability = wire::version::Capa
 pub const EPOCH_BUMP: wire::version::Capability = wire::version::Capability { since: 5 };
 
 /// Request, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndTxnRequest<'a> {
     /// Every version, transactionalId.
     pub transactional_id: Cow<'a, str>,
@@ -34,17 +34,6 @@ pub struct EndTxnRequest<'a> {
     pub producer_epoch: i16,
     /// Every version.
     pub committed: bool,
-}
-
-impl Default for EndTxnRequest<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: Cow::Borrowed(""),
-            producer_id: 0,
-            producer_epoch: 0,
-            committed: false,
-        }
-    }
 }
 
 impl<'a> EndTxnRequest<'a> {

@@ -72,21 +72,12 @@ impl<'a> EnvelopeRequest<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EnvelopeResponse<'a> {
     /// Every version.
     pub response_data: Option<Cow<'a, [u8]>>,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for EnvelopeResponse<'_> {
-    fn default() -> Self {
-        Self {
-            response_data: None,
-            error_code: 0,
-        }
-    }
 }
 
 impl<'a> EnvelopeResponse<'a> {

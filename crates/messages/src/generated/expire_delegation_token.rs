@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ExpireDelegationTokenRequest<'a> {
     /// Every version.
     pub hmac: Cow<'a, [u8]>,
     /// Every version.
     pub expiry_time_period_ms: i64,
-}
-
-impl Default for ExpireDelegationTokenRequest<'_> {
-    fn default() -> Self {
-        Self {
-            hmac: Cow::Borrowed(&[]),
-            expiry_time_period_ms: 0,
-        }
-    }
 }
 
 impl<'a> ExpireDelegationTokenRequest<'a> {
@@ -74,7 +65,7 @@ impl<'a> ExpireDelegationTokenRequest<'a> {
 }
 
 /// Response, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ExpireDelegationTokenResponse {
     /// Every version.
     pub error_code: i16,
@@ -82,16 +73,6 @@ pub struct ExpireDelegationTokenResponse {
     pub expiry_timestamp_ms: i64,
     /// Every version.
     pub throttle_time_ms: i32,
-}
-
-impl Default for ExpireDelegationTokenResponse {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            expiry_timestamp_ms: 0,
-            throttle_time_ms: 0,
-        }
-    }
 }
 
 impl ExpireDelegationTokenResponse {

@@ -173,12 +173,12 @@ impl<'a> FetchRequest<'a> {
         if v >= 11 {
             out.string(flexible, &self.rack_id)?;
         }
-        if !(v >= 15) && self.replica_state != ReplicaState::default() {
+        if v < 15 && self.replica_state != ReplicaState::default() {
             return write::unsupported("FetchRequest.replica_state", version);
         }
         if flexible {
             let tag_0 = self.cluster_id.is_some();
-            let tag_1 = v >= 15 && (self.replica_state != ReplicaState::default());
+            let tag_1 = v >= 15 && self.replica_state != ReplicaState::default();
             out.uvarint(u32::from(tag_0) + u32::from(tag_1));
             if tag_0 {
                 out.tagged(0, |out| {
@@ -217,7 +217,7 @@ impl<'a> FetchRequest<'a> {
 }
 
 /// Part of `FetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ForgottenTopic<'a> {
     /// Versions 7..=12, topicName, dropped elsewhere.
     pub topic: Cow<'a, str>,
@@ -225,16 +225,6 @@ pub struct ForgottenTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for ForgottenTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ForgottenTopic<'a> {
@@ -290,14 +280,14 @@ impl<'a> ForgottenTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..12 => 6,
-            ..13 => 3,
+            12..13 => 3,
             _ => 18,
         }
     }
 }
 
 /// Part of `FetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchTopic<'a> {
     /// Versions ..=12, topicName, dropped elsewhere.
     pub topic: Cow<'a, str>,
@@ -305,16 +295,6 @@ pub struct FetchTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<FetchPartition>,
-}
-
-impl Default for FetchTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> FetchTopic<'a> {
@@ -370,7 +350,7 @@ impl<'a> FetchTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..12 => 6,
-            ..13 => 3,
+            12..13 => 3,
             _ => 18,
         }
     }
@@ -469,8 +449,8 @@ impl FetchPartition {
         }
         out.i32(self.partition_max_bytes);
         if flexible {
-            let tag_0 = v >= 17 && (self.replica_directory_id != wire::Uuid::ZERO);
-            let tag_1 = v >= 18 && (self.high_watermark != 9223372036854775807);
+            let tag_0 = v >= 17 && self.replica_directory_id != wire::Uuid::ZERO;
+            let tag_1 = v >= 18 && self.high_watermark != 9223372036854775807;
             out.uvarint(u32::from(tag_0) + u32::from(tag_1));
             if tag_0 {
                 out.tagged(0, |out| {
@@ -491,8 +471,8 @@ impl FetchPartition {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 16,
-            ..9 => 24,
-            ..12 => 28,
+            5..9 => 24,
+            9..12 => 28,
             _ => 33,
         }
     }
@@ -536,7 +516,7 @@ impl ReplicaState {
 }
 
 /// Response, versions 4..=18.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -548,18 +528,6 @@ pub struct FetchResponse<'a> {
     pub responses: Vec<FetchableTopicResponse<'a>>,
     /// Versions 16+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for FetchResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            session_id: 0,
-            responses: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> FetchResponse<'a> {
@@ -614,11 +582,11 @@ impl<'a> FetchResponse<'a> {
         for item in &self.responses {
             item.encode(out, version)?;
         }
-        if !(v >= 16) && !self.node_endpoints.is_empty() {
+        if v < 16 && !self.node_endpoints.is_empty() {
             return write::unsupported("FetchResponse.node_endpoints", version);
         }
         if flexible {
-            let tag_0 = v >= 16 && (!self.node_endpoints.is_empty());
+            let tag_0 = v >= 16 && !self.node_endpoints.is_empty();
             out.uvarint(u32::from(tag_0));
             if tag_0 {
                 out.tagged(0, |out| {
@@ -635,7 +603,7 @@ impl<'a> FetchResponse<'a> {
 }
 
 /// Part of `FetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -645,17 +613,6 @@ pub struct NodeEndpoint<'a> {
     pub port: i32,
     /// Every version.
     pub rack: Option<Cow<'a, str>>,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -693,7 +650,7 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `FetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchableTopicResponse<'a> {
     /// Versions ..=12, topicName, dropped elsewhere.
     pub topic: Cow<'a, str>,
@@ -701,16 +658,6 @@ pub struct FetchableTopicResponse<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData<'a>>,
-}
-
-impl Default for FetchableTopicResponse<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> FetchableTopicResponse<'a> {
@@ -756,7 +703,7 @@ impl<'a> FetchableTopicResponse<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..12 => 6,
-            ..13 => 3,
+            12..13 => 3,
             _ => 18,
         }
     }
@@ -870,13 +817,13 @@ impl<'a> PartitionData<'a> {
             return write::unsupported("PartitionData.preferred_read_replica", version);
         }
         out.records(flexible, self.records)?;
-        if !(v >= 12) && self.diverging_epoch != EpochEndOffset::default() {
+        if v < 12 && self.diverging_epoch != EpochEndOffset::default() {
             return write::unsupported("PartitionData.diverging_epoch", version);
         }
-        if !(v >= 12) && self.current_leader != LeaderIdAndEpoch::default() {
+        if v < 12 && self.current_leader != LeaderIdAndEpoch::default() {
             return write::unsupported("PartitionData.current_leader", version);
         }
-        if !(v >= 12) && self.snapshot_id != SnapshotId::default() {
+        if v < 12 && self.snapshot_id != SnapshotId::default() {
             return write::unsupported("PartitionData.snapshot_id", version);
         }
         if flexible {
@@ -909,29 +856,20 @@ impl<'a> PartitionData<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 30,
-            ..11 => 38,
-            ..12 => 42,
+            5..11 => 38,
+            11..12 => 42,
             _ => 37,
         }
     }
 }
 
 /// Part of `FetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AbortedTransaction {
     /// Every version, producerId.
     pub producer_id: i64,
     /// Every version.
     pub first_offset: i64,
-}
-
-impl Default for AbortedTransaction {
-    fn default() -> Self {
-        Self {
-            producer_id: 0,
-            first_offset: 0,
-        }
-    }
 }
 
 impl AbortedTransaction {

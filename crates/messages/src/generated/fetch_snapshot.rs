@@ -98,21 +98,12 @@ impl<'a> FetchSnapshotRequest<'a> {
 }
 
 /// Part of `FetchSnapshotRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicSnapshot<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<RequestPartitionSnapshot>,
-}
-
-impl Default for RequestTopicSnapshot<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestTopicSnapshot<'a> {
@@ -148,7 +139,7 @@ impl<'a> RequestTopicSnapshot<'a> {
 }
 
 /// Part of `FetchSnapshotRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionSnapshot {
     /// Every version.
     pub partition: i32,
@@ -160,18 +151,6 @@ pub struct RequestPartitionSnapshot {
     pub position: i64,
     /// Versions 1+, tag 0, dropped elsewhere.
     pub replica_directory_id: wire::Uuid,
-}
-
-impl Default for RequestPartitionSnapshot {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            current_leader_epoch: 0,
-            snapshot_id: RequestSnapshotId::default(),
-            position: 0,
-            replica_directory_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl RequestPartitionSnapshot {
@@ -205,7 +184,7 @@ impl RequestPartitionSnapshot {
         out.i32(self.current_leader_epoch);
         self.snapshot_id.encode(out, version)?;
         out.i64(self.position);
-        let tag_0 = v >= 1 && (self.replica_directory_id != wire::Uuid::ZERO);
+        let tag_0 = v >= 1 && self.replica_directory_id != wire::Uuid::ZERO;
         out.uvarint(u32::from(tag_0));
         if tag_0 {
             out.tagged(0, |out| {
@@ -218,21 +197,12 @@ impl RequestPartitionSnapshot {
 }
 
 /// Part of `FetchSnapshotRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestSnapshotId {
     /// Every version.
     pub end_offset: i64,
     /// Every version.
     pub epoch: i32,
-}
-
-impl Default for RequestSnapshotId {
-    fn default() -> Self {
-        Self {
-            end_offset: 0,
-            epoch: 0,
-        }
-    }
 }
 
 impl RequestSnapshotId {
@@ -255,7 +225,7 @@ impl RequestSnapshotId {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchSnapshotResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -265,17 +235,6 @@ pub struct FetchSnapshotResponse<'a> {
     pub topics: Vec<ResponseTopicSnapshot<'a>>,
     /// Versions 1+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for FetchSnapshotResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            topics: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> FetchSnapshotResponse<'a> {
@@ -314,10 +273,10 @@ impl<'a> FetchSnapshotResponse<'a> {
         for item in &self.topics {
             item.encode(out, version)?;
         }
-        if !(v >= 1) && !self.node_endpoints.is_empty() {
+        if v < 1 && !self.node_endpoints.is_empty() {
             return write::unsupported("FetchSnapshotResponse.node_endpoints", version);
         }
-        let tag_0 = v >= 1 && (!self.node_endpoints.is_empty());
+        let tag_0 = v >= 1 && !self.node_endpoints.is_empty();
         out.uvarint(u32::from(tag_0));
         if tag_0 {
             out.tagged(0, |out| {
@@ -333,7 +292,7 @@ impl<'a> FetchSnapshotResponse<'a> {
 }
 
 /// Part of `FetchSnapshotResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -341,16 +300,6 @@ pub struct NodeEndpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -385,21 +334,12 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `FetchSnapshotResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicSnapshot<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ResponsePartitionSnapshot<'a>>,
-}
-
-impl Default for ResponseTopicSnapshot<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ResponseTopicSnapshot<'a> {
@@ -504,21 +444,12 @@ impl<'a> ResponsePartitionSnapshot<'a> {
 }
 
 /// Part of `FetchSnapshotResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaderIdAndEpoch {
     /// Every version, brokerId.
     pub leader_id: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for LeaderIdAndEpoch {
-    fn default() -> Self {
-        Self {
-            leader_id: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl LeaderIdAndEpoch {
@@ -541,21 +472,12 @@ impl LeaderIdAndEpoch {
 }
 
 /// Part of `FetchSnapshotResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseSnapshotId {
     /// Every version.
     pub end_offset: i64,
     /// Every version.
     pub epoch: i32,
-}
-
-impl Default for ResponseSnapshotId {
-    fn default() -> Self {
-        Self {
-            end_offset: 0,
-            epoch: 0,
-        }
-    }
 }
 
 impl ResponseSnapshotId {

@@ -24,7 +24,7 @@ pub const TRANSACTION_ABORTABLE: wire::version::Capability = wire::version::Capa
 pub const SHARE_GROUPS: wire::version::Capability = wire::version::Capability { since: 6 };
 
 /// Request, versions 0..=6.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FindCoordinatorRequest<'a> {
     /// Versions ..=3.
     pub key: Cow<'a, str>,
@@ -32,16 +32,6 @@ pub struct FindCoordinatorRequest<'a> {
     pub key_type: i8,
     /// Versions 4+.
     pub coordinator_keys: Vec<Cow<'a, str>>,
-}
-
-impl Default for FindCoordinatorRequest<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            key_type: 0,
-            coordinator_keys: Vec::new(),
-        }
-    }
 }
 
 impl<'a> FindCoordinatorRequest<'a> {

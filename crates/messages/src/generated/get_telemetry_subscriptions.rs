@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct GetTelemetrySubscriptionsRequest {
     /// Every version.
     pub client_instance_id: wire::Uuid,
-}
-
-impl Default for GetTelemetrySubscriptionsRequest {
-    fn default() -> Self {
-        Self {
-            client_instance_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl GetTelemetrySubscriptionsRequest {
@@ -52,7 +44,7 @@ impl GetTelemetrySubscriptionsRequest {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct GetTelemetrySubscriptionsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -72,22 +64,6 @@ pub struct GetTelemetrySubscriptionsResponse<'a> {
     pub delta_temporality: bool,
     /// Every version.
     pub requested_metrics: Vec<Cow<'a, str>>,
-}
-
-impl Default for GetTelemetrySubscriptionsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            client_instance_id: wire::Uuid::ZERO,
-            subscription_id: 0,
-            accepted_compression_types: Vec::new(),
-            push_interval_ms: 0,
-            telemetry_max_bytes: 0,
-            delta_temporality: false,
-            requested_metrics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> GetTelemetrySubscriptionsResponse<'a> {

@@ -79,18 +79,10 @@ impl<'a> RequestHeader<'a> {
 }
 
 /// Header, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseHeader {
     /// Every version.
     pub correlation_id: i32,
-}
-
-impl Default for ResponseHeader {
-    fn default() -> Self {
-        Self {
-            correlation_id: 0,
-        }
-    }
 }
 
 impl ResponseHeader {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(4);
 
 /// Request, versions 0..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct HeartbeatRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -28,17 +28,6 @@ pub struct HeartbeatRequest<'a> {
     pub member_id: Cow<'a, str>,
     /// Versions 3+.
     pub group_instance_id: Option<Cow<'a, str>>,
-}
-
-impl Default for HeartbeatRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            generation_id: 0,
-            member_id: Cow::Borrowed(""),
-            group_instance_id: None,
-        }
-    }
 }
 
 impl<'a> HeartbeatRequest<'a> {
@@ -92,21 +81,12 @@ impl<'a> HeartbeatRequest<'a> {
 }
 
 /// Response, versions 0..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct HeartbeatResponse {
     /// Versions 1+, dropped elsewhere.
     pub throttle_time_ms: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for HeartbeatResponse {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl HeartbeatResponse {

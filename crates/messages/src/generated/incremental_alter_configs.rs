@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct IncrementalAlterConfigsRequest<'a> {
     /// Every version.
     pub resources: Vec<AlterConfigsResource<'a>>,
     /// Every version.
     pub validate_only: bool,
-}
-
-impl Default for IncrementalAlterConfigsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            resources: Vec::new(),
-            validate_only: false,
-        }
-    }
 }
 
 impl<'a> IncrementalAlterConfigsRequest<'a> {
@@ -78,7 +69,7 @@ impl<'a> IncrementalAlterConfigsRequest<'a> {
 }
 
 /// Part of `IncrementalAlterConfigsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterConfigsResource<'a> {
     /// Every version, key of its array.
     pub resource_type: i8,
@@ -86,16 +77,6 @@ pub struct AlterConfigsResource<'a> {
     pub resource_name: Cow<'a, str>,
     /// Every version.
     pub configs: Vec<AlterableConfig<'a>>,
-}
-
-impl Default for AlterConfigsResource<'_> {
-    fn default() -> Self {
-        Self {
-            resource_type: 0,
-            resource_name: Cow::Borrowed(""),
-            configs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> AlterConfigsResource<'a> {
@@ -216,21 +197,12 @@ impl<'a> AlterableConfig<'a> {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct IncrementalAlterConfigsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub responses: Vec<AlterConfigsResourceResponse<'a>>,
-}
-
-impl Default for IncrementalAlterConfigsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            responses: Vec::new(),
-        }
-    }
 }
 
 impl<'a> IncrementalAlterConfigsResponse<'a> {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct InitializeShareGroupStateRequest<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<InitializeStateData>,
-}
-
-impl Default for InitializeShareGroupStateRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> InitializeShareGroupStateRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> InitializeShareGroupStateRequest<'a> {
 }
 
 /// Part of `InitializeShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct InitializeStateData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData>,
-}
-
-impl Default for InitializeStateData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl InitializeStateData {
@@ -111,7 +93,7 @@ impl InitializeStateData {
 }
 
 /// Part of `InitializeShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     /// Every version.
     pub partition: i32,
@@ -119,16 +101,6 @@ pub struct PartitionData {
     pub state_epoch: i32,
     /// Every version.
     pub start_offset: i64,
-}
-
-impl Default for PartitionData {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            state_epoch: 0,
-            start_offset: 0,
-        }
-    }
 }
 
 impl PartitionData {
@@ -153,18 +125,10 @@ impl PartitionData {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct InitializeShareGroupStateResponse<'a> {
     /// Every version.
     pub results: Vec<InitializeStateResult<'a>>,
-}
-
-impl Default for InitializeShareGroupStateResponse<'_> {
-    fn default() -> Self {
-        Self {
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> InitializeShareGroupStateResponse<'a> {
@@ -199,21 +163,12 @@ impl<'a> InitializeShareGroupStateResponse<'a> {
 }
 
 /// Part of `InitializeShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct InitializeStateResult<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionResult<'a>>,
-}
-
-impl Default for InitializeStateResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> InitializeStateResult<'a> {
@@ -249,7 +204,7 @@ impl<'a> InitializeStateResult<'a> {
 }
 
 /// Part of `InitializeShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResult<'a> {
     /// Every version.
     pub partition: i32,
@@ -257,16 +212,6 @@ pub struct PartitionResult<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for PartitionResult<'_> {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> PartitionResult<'a> {

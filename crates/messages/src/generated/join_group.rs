@@ -132,21 +132,12 @@ impl<'a> JoinGroupRequest<'a> {
 }
 
 /// Part of `JoinGroupRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct JoinGroupRequestProtocol<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub metadata: Cow<'a, [u8]>,
-}
-
-impl Default for JoinGroupRequestProtocol<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            metadata: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> JoinGroupRequestProtocol<'a> {
@@ -310,7 +301,7 @@ impl<'a> JoinGroupResponse<'a> {
 }
 
 /// Part of `JoinGroupResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct JoinGroupResponseMember<'a> {
     /// Every version.
     pub member_id: Cow<'a, str>,
@@ -318,16 +309,6 @@ pub struct JoinGroupResponseMember<'a> {
     pub group_instance_id: Option<Cow<'a, str>>,
     /// Every version.
     pub metadata: Cow<'a, [u8]>,
-}
-
-impl Default for JoinGroupResponseMember<'_> {
-    fn default() -> Self {
-        Self {
-            member_id: Cow::Borrowed(""),
-            group_instance_id: None,
-            metadata: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> JoinGroupResponseMember<'a> {
@@ -375,7 +356,7 @@ impl<'a> JoinGroupResponseMember<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 6,
-            ..6 => 8,
+            5..6 => 8,
             _ => 4,
         }
     }

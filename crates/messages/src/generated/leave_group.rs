@@ -20,7 +20,7 @@ pub const FLEXIBLE_SINCE: Option<i16> = Some(4);
 pub const BATCHED: wire::version::Capability = wire::version::Capability { since: 3 };
 
 /// Request, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaveGroupRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -28,16 +28,6 @@ pub struct LeaveGroupRequest<'a> {
     pub member_id: Cow<'a, str>,
     /// Versions 3+.
     pub members: Vec<MemberIdentity<'a>>,
-}
-
-impl Default for LeaveGroupRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-            members: Vec::new(),
-        }
-    }
 }
 
 impl<'a> LeaveGroupRequest<'a> {
@@ -98,7 +88,7 @@ impl<'a> LeaveGroupRequest<'a> {
 }
 
 /// Part of `LeaveGroupRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct MemberIdentity<'a> {
     /// Every version.
     pub member_id: Cow<'a, str>,
@@ -106,16 +96,6 @@ pub struct MemberIdentity<'a> {
     pub group_instance_id: Option<Cow<'a, str>>,
     /// Versions 5+, dropped elsewhere.
     pub reason: Option<Cow<'a, str>>,
-}
-
-impl Default for MemberIdentity<'_> {
-    fn default() -> Self {
-        Self {
-            member_id: Cow::Borrowed(""),
-            group_instance_id: None,
-            reason: None,
-        }
-    }
 }
 
 impl<'a> MemberIdentity<'a> {
@@ -163,14 +143,14 @@ impl<'a> MemberIdentity<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..4 => 4,
-            ..5 => 3,
+            4..5 => 3,
             _ => 4,
         }
     }
 }
 
 /// Response, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaveGroupResponse<'a> {
     /// Versions 1+, dropped elsewhere.
     pub throttle_time_ms: i32,
@@ -178,16 +158,6 @@ pub struct LeaveGroupResponse<'a> {
     pub error_code: i16,
     /// Versions 3+.
     pub members: Vec<MemberResponse<'a>>,
-}
-
-impl Default for LeaveGroupResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            members: Vec::new(),
-        }
-    }
 }
 
 impl<'a> LeaveGroupResponse<'a> {

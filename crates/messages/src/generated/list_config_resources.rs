@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListConfigResourcesRequest {
     /// Versions 1+.
     pub resource_types: Vec<i8>,
-}
-
-impl Default for ListConfigResourcesRequest {
-    fn default() -> Self {
-        Self {
-            resource_types: Vec::new(),
-        }
-    }
 }
 
 impl ListConfigResourcesRequest {
@@ -64,7 +56,7 @@ impl ListConfigResourcesRequest {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListConfigResourcesResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -72,16 +64,6 @@ pub struct ListConfigResourcesResponse<'a> {
     pub error_code: i16,
     /// Every version.
     pub config_resources: Vec<ConfigResource<'a>>,
-}
-
-impl Default for ListConfigResourcesResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            config_resources: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListConfigResourcesResponse<'a> {

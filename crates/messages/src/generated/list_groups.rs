@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(3);
 
 /// Request, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListGroupsRequest<'a> {
     /// Versions 4+.
     pub states_filter: Vec<Cow<'a, str>>,
     /// Versions 5+.
     pub types_filter: Vec<Cow<'a, str>>,
-}
-
-impl Default for ListGroupsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            states_filter: Vec::new(),
-            types_filter: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListGroupsRequest<'a> {
@@ -94,7 +85,7 @@ impl<'a> ListGroupsRequest<'a> {
 }
 
 /// Response, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListGroupsResponse<'a> {
     /// Versions 1+, dropped elsewhere.
     pub throttle_time_ms: i32,
@@ -102,16 +93,6 @@ pub struct ListGroupsResponse<'a> {
     pub error_code: i16,
     /// Every version.
     pub groups: Vec<ListedGroup<'a>>,
-}
-
-impl Default for ListGroupsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListGroupsResponse<'a> {
@@ -164,7 +145,7 @@ impl<'a> ListGroupsResponse<'a> {
 }
 
 /// Part of `ListGroupsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListedGroup<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -174,17 +155,6 @@ pub struct ListedGroup<'a> {
     pub group_state: Cow<'a, str>,
     /// Versions 5+, dropped elsewhere.
     pub group_type: Cow<'a, str>,
-}
-
-impl Default for ListedGroup<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            protocol_type: Cow::Borrowed(""),
-            group_state: Cow::Borrowed(""),
-            group_type: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ListedGroup<'a> {
@@ -239,8 +209,8 @@ impl<'a> ListedGroup<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..3 => 4,
-            ..4 => 3,
-            ..5 => 4,
+            3..4 => 3,
+            4..5 => 4,
             _ => 5,
         }
     }

@@ -32,7 +32,7 @@ pub const ASYNC_REMOTE: wire::version::Capability = wire::version::Capability { 
 pub const EARLIEST_PENDING_UPLOAD: wire::version::Capability = wire::version::Capability { since: 11 };
 
 /// Request, versions 1..=11.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsRequest<'a> {
     /// Every version, brokerId.
     pub replica_id: i32,
@@ -42,17 +42,6 @@ pub struct ListOffsetsRequest<'a> {
     pub topics: Vec<ListOffsetsTopic<'a>>,
     /// Versions 10+, dropped elsewhere.
     pub timeout_ms: i32,
-}
-
-impl Default for ListOffsetsRequest<'_> {
-    fn default() -> Self {
-        Self {
-            replica_id: 0,
-            isolation_level: 0,
-            topics: Vec::new(),
-            timeout_ms: 0,
-        }
-    }
 }
 
 impl<'a> ListOffsetsRequest<'a> {
@@ -114,21 +103,12 @@ impl<'a> ListOffsetsRequest<'a> {
 }
 
 /// Part of `ListOffsetsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ListOffsetsPartition>,
-}
-
-impl Default for ListOffsetsTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListOffsetsTopic<'a> {
@@ -234,28 +214,19 @@ impl ListOffsetsPartition {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..4 => 12,
-            ..6 => 16,
+            4..6 => 16,
             _ => 17,
         }
     }
 }
 
 /// Response, versions 1..=11.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsResponse<'a> {
     /// Versions 2+, dropped elsewhere.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<ListOffsetsTopicResponse<'a>>,
-}
-
-impl Default for ListOffsetsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListOffsetsResponse<'a> {
@@ -305,21 +276,12 @@ impl<'a> ListOffsetsResponse<'a> {
 }
 
 /// Part of `ListOffsetsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsTopicResponse<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ListOffsetsPartitionResponse>,
-}
-
-impl Default for ListOffsetsTopicResponse<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListOffsetsTopicResponse<'a> {
@@ -437,7 +399,7 @@ impl ListOffsetsPartitionResponse {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..4 => 22,
-            ..6 => 26,
+            4..6 => 26,
             _ => 27,
         }
     }

@@ -70,21 +70,12 @@ impl<'a> ListPartitionReassignmentsRequest<'a> {
 }
 
 /// Part of `ListPartitionReassignmentsRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListPartitionReassignmentsTopics<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partition_indexes: Vec<i32>,
-}
-
-impl Default for ListPartitionReassignmentsTopics<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partition_indexes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListPartitionReassignmentsTopics<'a> {
@@ -184,21 +175,12 @@ impl<'a> ListPartitionReassignmentsResponse<'a> {
 }
 
 /// Part of `ListPartitionReassignmentsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OngoingTopicReassignment<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<OngoingPartitionReassignment>,
-}
-
-impl Default for OngoingTopicReassignment<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OngoingTopicReassignment<'a> {
@@ -234,7 +216,7 @@ impl<'a> OngoingTopicReassignment<'a> {
 }
 
 /// Part of `ListPartitionReassignmentsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OngoingPartitionReassignment {
     /// Every version.
     pub partition_index: i32,
@@ -244,17 +226,6 @@ pub struct OngoingPartitionReassignment {
     pub adding_replicas: Vec<i32>,
     /// Every version, brokerId.
     pub removing_replicas: Vec<i32>,
-}
-
-impl Default for OngoingPartitionReassignment {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            replicas: Vec::new(),
-            adding_replicas: Vec::new(),
-            removing_replicas: Vec::new(),
-        }
-    }
 }
 
 impl OngoingPartitionReassignment {

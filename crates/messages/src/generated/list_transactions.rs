@@ -100,7 +100,7 @@ impl<'a> ListTransactionsRequest<'a> {
 }
 
 /// Response, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListTransactionsResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -110,17 +110,6 @@ pub struct ListTransactionsResponse<'a> {
     pub unknown_state_filters: Vec<Cow<'a, str>>,
     /// Every version.
     pub transaction_states: Vec<TransactionState<'a>>,
-}
-
-impl Default for ListTransactionsResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            unknown_state_filters: Vec::new(),
-            transaction_states: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ListTransactionsResponse<'a> {
@@ -168,7 +157,7 @@ impl<'a> ListTransactionsResponse<'a> {
 }
 
 /// Part of `ListTransactionsResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TransactionState<'a> {
     /// Every version, transactionalId.
     pub transactional_id: Cow<'a, str>,
@@ -176,16 +165,6 @@ pub struct TransactionState<'a> {
     pub producer_id: i64,
     /// Every version.
     pub transaction_state: Cow<'a, str>,
-}
-
-impl Default for TransactionState<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: Cow::Borrowed(""),
-            producer_id: 0,
-            transaction_state: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> TransactionState<'a> {

@@ -407,9 +407,9 @@ impl<'a> MetadataResponseTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..1 => 8,
-            ..8 => 9,
-            ..9 => 13,
-            ..10 => 10,
+            1..8 => 9,
+            8..9 => 13,
+            9..10 => 10,
             _ => 26,
         }
     }
@@ -507,15 +507,15 @@ impl MetadataResponsePartition {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 18,
-            ..7 => 22,
-            ..9 => 26,
+            5..7 => 22,
+            7..9 => 26,
             _ => 18,
         }
     }
 }
 
 /// Part of `MetadataResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct MetadataResponseBroker<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -525,17 +525,6 @@ pub struct MetadataResponseBroker<'a> {
     pub port: i32,
     /// Versions 1+, dropped elsewhere.
     pub rack: Option<Cow<'a, str>>,
-}
-
-impl Default for MetadataResponseBroker<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl<'a> MetadataResponseBroker<'a> {
@@ -586,7 +575,7 @@ impl<'a> MetadataResponseBroker<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..1 => 10,
-            ..9 => 12,
+            1..9 => 12,
             _ => 11,
         }
     }

@@ -116,7 +116,7 @@ impl<'a> OffsetCommitRequest<'a> {
 }
 
 /// Part of `OffsetCommitRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitRequestTopic<'a> {
     /// Versions ..=9, topicName, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -124,16 +124,6 @@ pub struct OffsetCommitRequestTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<OffsetCommitRequestPartition<'a>>,
-}
-
-impl Default for OffsetCommitRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetCommitRequestTopic<'a> {
@@ -189,7 +179,7 @@ impl<'a> OffsetCommitRequestTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..8 => 6,
-            ..10 => 3,
+            8..10 => 3,
             _ => 18,
         }
     }
@@ -273,21 +263,12 @@ impl<'a> OffsetCommitRequestPartition<'a> {
 }
 
 /// Response, versions 2..=10.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponse<'a> {
     /// Versions 3+, dropped elsewhere.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<OffsetCommitResponseTopic<'a>>,
-}
-
-impl Default for OffsetCommitResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetCommitResponse<'a> {
@@ -337,7 +318,7 @@ impl<'a> OffsetCommitResponse<'a> {
 }
 
 /// Part of `OffsetCommitResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponseTopic<'a> {
     /// Versions ..=9, topicName, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -345,16 +326,6 @@ pub struct OffsetCommitResponseTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<OffsetCommitResponsePartition>,
-}
-
-impl Default for OffsetCommitResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetCommitResponseTopic<'a> {
@@ -410,28 +381,19 @@ impl<'a> OffsetCommitResponseTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..8 => 6,
-            ..10 => 3,
+            8..10 => 3,
             _ => 18,
         }
     }
 }
 
 /// Part of `OffsetCommitResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponsePartition {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for OffsetCommitResponsePartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl OffsetCommitResponsePartition {

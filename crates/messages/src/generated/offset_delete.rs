@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = None;
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<OffsetDeleteRequestTopic<'a>>,
-}
-
-impl Default for OffsetDeleteRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetDeleteRequest<'a> {
@@ -68,21 +59,12 @@ impl<'a> OffsetDeleteRequest<'a> {
 }
 
 /// Part of `OffsetDeleteRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteRequestTopic<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<OffsetDeleteRequestPartition>,
-}
-
-impl Default for OffsetDeleteRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetDeleteRequestTopic<'a> {
@@ -116,18 +98,10 @@ impl<'a> OffsetDeleteRequestTopic<'a> {
 }
 
 /// Part of `OffsetDeleteRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteRequestPartition {
     /// Every version.
     pub partition_index: i32,
-}
-
-impl Default for OffsetDeleteRequestPartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-        }
-    }
 }
 
 impl OffsetDeleteRequestPartition {
@@ -146,7 +120,7 @@ impl OffsetDeleteRequestPartition {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteResponse<'a> {
     /// Every version.
     pub error_code: i16,
@@ -154,16 +128,6 @@ pub struct OffsetDeleteResponse<'a> {
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<OffsetDeleteResponseTopic<'a>>,
-}
-
-impl Default for OffsetDeleteResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetDeleteResponse<'a> {
@@ -202,21 +166,12 @@ impl<'a> OffsetDeleteResponse<'a> {
 }
 
 /// Part of `OffsetDeleteResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteResponseTopic<'a> {
     /// Every version, topicName, key of its array.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<OffsetDeleteResponsePartition>,
-}
-
-impl Default for OffsetDeleteResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetDeleteResponseTopic<'a> {
@@ -250,21 +205,12 @@ impl<'a> OffsetDeleteResponseTopic<'a> {
 }
 
 /// Part of `OffsetDeleteResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteResponsePartition {
     /// Every version, key of its array.
     pub partition_index: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for OffsetDeleteResponsePartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl OffsetDeleteResponsePartition {

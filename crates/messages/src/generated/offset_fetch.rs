@@ -208,7 +208,7 @@ impl<'a> OffsetFetchRequestGroup<'a> {
 }
 
 /// Part of `OffsetFetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchRequestTopics<'a> {
     /// Versions 8..=9, topicName, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -216,16 +216,6 @@ pub struct OffsetFetchRequestTopics<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partition_indexes: Vec<i32>,
-}
-
-impl Default for OffsetFetchRequestTopics<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partition_indexes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetFetchRequestTopics<'a> {
@@ -281,21 +271,12 @@ impl<'a> OffsetFetchRequestTopics<'a> {
 }
 
 /// Part of `OffsetFetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchRequestTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partition_indexes: Vec<i32>,
-}
-
-impl Default for OffsetFetchRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partition_indexes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetFetchRequestTopic<'a> {
@@ -346,7 +327,7 @@ impl<'a> OffsetFetchRequestTopic<'a> {
 }
 
 /// Response, versions 1..=10.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponse<'a> {
     /// Versions 3+, dropped elsewhere.
     pub throttle_time_ms: i32,
@@ -356,17 +337,6 @@ pub struct OffsetFetchResponse<'a> {
     pub error_code: i16,
     /// Versions 8+.
     pub groups: Vec<OffsetFetchResponseGroup<'a>>,
-}
-
-impl Default for OffsetFetchResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-            error_code: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetFetchResponse<'a> {
@@ -442,7 +412,7 @@ impl<'a> OffsetFetchResponse<'a> {
 }
 
 /// Part of `OffsetFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponseGroup<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -450,16 +420,6 @@ pub struct OffsetFetchResponseGroup<'a> {
     pub topics: Vec<OffsetFetchResponseTopics<'a>>,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for OffsetFetchResponseGroup<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-            error_code: 0,
-        }
-    }
 }
 
 impl<'a> OffsetFetchResponseGroup<'a> {
@@ -498,7 +458,7 @@ impl<'a> OffsetFetchResponseGroup<'a> {
 }
 
 /// Part of `OffsetFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponseTopics<'a> {
     /// Versions 8..=9, topicName, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -506,16 +466,6 @@ pub struct OffsetFetchResponseTopics<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<OffsetFetchResponsePartitions<'a>>,
-}
-
-impl Default for OffsetFetchResponseTopics<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetFetchResponseTopics<'a> {
@@ -635,21 +585,12 @@ impl<'a> OffsetFetchResponsePartitions<'a> {
 }
 
 /// Part of `OffsetFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponseTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<OffsetFetchResponsePartition<'a>>,
-}
-
-impl Default for OffsetFetchResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetFetchResponseTopic<'a> {

@@ -84,21 +84,12 @@ impl<'a> OffsetForLeaderEpochRequest<'a> {
 }
 
 /// Part of `OffsetForLeaderEpochRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetForLeaderTopic<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<OffsetForLeaderPartition>,
-}
-
-impl Default for OffsetForLeaderTopic<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetForLeaderTopic<'a> {
@@ -206,21 +197,12 @@ impl OffsetForLeaderPartition {
 }
 
 /// Response, versions 2..=4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetForLeaderEpochResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<OffsetForLeaderTopicResult<'a>>,
-}
-
-impl Default for OffsetForLeaderEpochResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetForLeaderEpochResponse<'a> {
@@ -266,21 +248,12 @@ impl<'a> OffsetForLeaderEpochResponse<'a> {
 }
 
 /// Part of `OffsetForLeaderEpochResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetForLeaderTopicResult<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<EpochEndOffset>,
-}
-
-impl Default for OffsetForLeaderTopicResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> OffsetForLeaderTopicResult<'a> {

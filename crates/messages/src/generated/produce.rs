@@ -32,7 +32,7 @@ pub const TRANSACTION_V2: wire::version::Capability = wire::version::Capability 
 pub const TOPIC_IDS: wire::version::Capability = wire::version::Capability { since: 13 };
 
 /// Request, versions 3..=13.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProduceRequest<'a> {
     /// Every version, transactionalId.
     pub transactional_id: Option<Cow<'a, str>>,
@@ -42,17 +42,6 @@ pub struct ProduceRequest<'a> {
     pub timeout_ms: i32,
     /// Every version.
     pub topic_data: Vec<TopicProduceData<'a>>,
-}
-
-impl Default for ProduceRequest<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: None,
-            acks: 0,
-            timeout_ms: 0,
-            topic_data: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ProduceRequest<'a> {
@@ -93,7 +82,7 @@ impl<'a> ProduceRequest<'a> {
 }
 
 /// Part of `ProduceRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicProduceData<'a> {
     /// Versions ..=12, topicName, key of its array, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -101,16 +90,6 @@ pub struct TopicProduceData<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partition_data: Vec<PartitionProduceData<'a>>,
-}
-
-impl Default for TopicProduceData<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partition_data: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicProduceData<'a> {
@@ -156,28 +135,19 @@ impl<'a> TopicProduceData<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..9 => 6,
-            ..13 => 3,
+            9..13 => 3,
             _ => 18,
         }
     }
 }
 
 /// Part of `ProduceRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionProduceData<'a> {
     /// Every version.
     pub index: i32,
     /// Every version.
     pub records: Option<wire::Records<'a>>,
-}
-
-impl Default for PartitionProduceData<'_> {
-    fn default() -> Self {
-        Self {
-            index: 0,
-            records: None,
-        }
-    }
 }
 
 impl<'a> PartitionProduceData<'a> {
@@ -215,7 +185,7 @@ impl<'a> PartitionProduceData<'a> {
 }
 
 /// Response, versions 3..=13.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProduceResponse<'a> {
     /// Every version.
     pub responses: Vec<TopicProduceResponse<'a>>,
@@ -223,16 +193,6 @@ pub struct ProduceResponse<'a> {
     pub throttle_time_ms: i32,
     /// Versions 10+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for ProduceResponse<'_> {
-    fn default() -> Self {
-        Self {
-            responses: Vec::new(),
-            throttle_time_ms: 0,
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ProduceResponse<'a> {
@@ -273,11 +233,11 @@ impl<'a> ProduceResponse<'a> {
             item.encode(out, version)?;
         }
         out.i32(self.throttle_time_ms);
-        if !(v >= 10) && !self.node_endpoints.is_empty() {
+        if v < 10 && !self.node_endpoints.is_empty() {
             return write::unsupported("ProduceResponse.node_endpoints", version);
         }
         if flexible {
-            let tag_0 = v >= 10 && (!self.node_endpoints.is_empty());
+            let tag_0 = v >= 10 && !self.node_endpoints.is_empty();
             out.uvarint(u32::from(tag_0));
             if tag_0 {
                 out.tagged(0, |out| {
@@ -304,7 +264,7 @@ impl<'a> ProduceResponse<'a> {
 }
 
 /// Part of `ProduceResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -314,17 +274,6 @@ pub struct NodeEndpoint<'a> {
     pub port: i32,
     /// Every version.
     pub rack: Option<Cow<'a, str>>,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -362,7 +311,7 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `ProduceResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicProduceResponse<'a> {
     /// Versions ..=12, topicName, key of its array, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -370,16 +319,6 @@ pub struct TopicProduceResponse<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partition_responses: Vec<PartitionProduceResponse<'a>>,
-}
-
-impl Default for TopicProduceResponse<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partition_responses: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicProduceResponse<'a> {
@@ -435,7 +374,7 @@ impl<'a> TopicProduceResponse<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..9 => 6,
-            ..13 => 3,
+            9..13 => 3,
             _ => 18,
         }
     }
@@ -534,11 +473,11 @@ impl<'a> PartitionProduceResponse<'a> {
         if v >= 8 {
             out.nullable_string(flexible, self.error_message.as_deref())?;
         }
-        if !(v >= 10) && self.current_leader != LeaderIdAndEpoch::default() {
+        if v < 10 && self.current_leader != LeaderIdAndEpoch::default() {
             return write::unsupported("PartitionProduceResponse.current_leader", version);
         }
         if flexible {
-            let tag_0 = v >= 10 && (self.current_leader != LeaderIdAndEpoch::default());
+            let tag_0 = v >= 10 && self.current_leader != LeaderIdAndEpoch::default();
             out.uvarint(u32::from(tag_0));
             if tag_0 {
                 out.tagged(0, |out| {
@@ -568,8 +507,8 @@ impl<'a> PartitionProduceResponse<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..5 => 22,
-            ..8 => 30,
-            ..9 => 36,
+            5..8 => 30,
+            8..9 => 36,
             _ => 33,
         }
     }
@@ -613,21 +552,12 @@ impl LeaderIdAndEpoch {
 }
 
 /// Part of `ProduceResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct BatchIndexAndErrorMessage<'a> {
     /// Every version.
     pub batch_index: i32,
     /// Every version.
     pub batch_index_error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for BatchIndexAndErrorMessage<'_> {
-    fn default() -> Self {
-        Self {
-            batch_index: 0,
-            batch_index_error_message: None,
-        }
-    }
 }
 
 impl<'a> BatchIndexAndErrorMessage<'a> {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PushTelemetryRequest<'a> {
     /// Every version.
     pub client_instance_id: wire::Uuid,
@@ -30,18 +30,6 @@ pub struct PushTelemetryRequest<'a> {
     pub compression_type: i8,
     /// Every version.
     pub metrics: Cow<'a, [u8]>,
-}
-
-impl Default for PushTelemetryRequest<'_> {
-    fn default() -> Self {
-        Self {
-            client_instance_id: wire::Uuid::ZERO,
-            subscription_id: 0,
-            terminating: false,
-            compression_type: 0,
-            metrics: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> PushTelemetryRequest<'a> {
@@ -84,21 +72,12 @@ impl<'a> PushTelemetryRequest<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PushTelemetryResponse {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for PushTelemetryResponse {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl PushTelemetryResponse {

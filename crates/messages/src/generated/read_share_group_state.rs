@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadShareGroupStateRequest<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<ReadStateData>,
-}
-
-impl Default for ReadShareGroupStateRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReadShareGroupStateRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> ReadShareGroupStateRequest<'a> {
 }
 
 /// Part of `ReadShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadStateData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData>,
-}
-
-impl Default for ReadStateData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ReadStateData {
@@ -111,21 +93,12 @@ impl ReadStateData {
 }
 
 /// Part of `ReadShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     /// Every version.
     pub partition: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for PartitionData {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl PartitionData {
@@ -148,18 +121,10 @@ impl PartitionData {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadShareGroupStateResponse<'a> {
     /// Every version.
     pub results: Vec<ReadStateResult<'a>>,
-}
-
-impl Default for ReadShareGroupStateResponse<'_> {
-    fn default() -> Self {
-        Self {
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReadShareGroupStateResponse<'a> {
@@ -194,21 +159,12 @@ impl<'a> ReadShareGroupStateResponse<'a> {
 }
 
 /// Part of `ReadShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadStateResult<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionResult<'a>>,
-}
-
-impl Default for ReadStateResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReadStateResult<'a> {
@@ -244,7 +200,7 @@ impl<'a> ReadStateResult<'a> {
 }
 
 /// Part of `ReadShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResult<'a> {
     /// Every version.
     pub partition: i32,
@@ -258,19 +214,6 @@ pub struct PartitionResult<'a> {
     pub start_offset: i64,
     /// Every version.
     pub state_batches: Vec<StateBatch>,
-}
-
-impl Default for PartitionResult<'_> {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            error_code: 0,
-            error_message: None,
-            state_epoch: 0,
-            start_offset: 0,
-            state_batches: Vec::new(),
-        }
-    }
 }
 
 impl<'a> PartitionResult<'a> {
@@ -318,7 +261,7 @@ impl<'a> PartitionResult<'a> {
 }
 
 /// Part of `ReadShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StateBatch {
     /// Every version.
     pub first_offset: i64,
@@ -328,17 +271,6 @@ pub struct StateBatch {
     pub delivery_state: i8,
     /// Every version.
     pub delivery_count: i16,
-}
-
-impl Default for StateBatch {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            delivery_state: 0,
-            delivery_count: 0,
-        }
-    }
 }
 
 impl StateBatch {

@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadShareGroupStateSummaryRequest<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<ReadStateSummaryData>,
-}
-
-impl Default for ReadShareGroupStateSummaryRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReadShareGroupStateSummaryRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> ReadShareGroupStateSummaryRequest<'a> {
 }
 
 /// Part of `ReadShareGroupStateSummaryRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadStateSummaryData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData>,
-}
-
-impl Default for ReadStateSummaryData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ReadStateSummaryData {
@@ -111,21 +93,12 @@ impl ReadStateSummaryData {
 }
 
 /// Part of `ReadShareGroupStateSummaryRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     /// Every version.
     pub partition: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for PartitionData {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl PartitionData {
@@ -148,18 +121,10 @@ impl PartitionData {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadShareGroupStateSummaryResponse<'a> {
     /// Every version.
     pub results: Vec<ReadStateSummaryResult<'a>>,
-}
-
-impl Default for ReadShareGroupStateSummaryResponse<'_> {
-    fn default() -> Self {
-        Self {
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReadShareGroupStateSummaryResponse<'a> {
@@ -194,21 +159,12 @@ impl<'a> ReadShareGroupStateSummaryResponse<'a> {
 }
 
 /// Part of `ReadShareGroupStateSummaryResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadStateSummaryResult<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionResult<'a>>,
-}
-
-impl Default for ReadStateSummaryResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ReadStateSummaryResult<'a> {

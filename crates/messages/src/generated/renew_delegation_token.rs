@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 
 /// Request, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RenewDelegationTokenRequest<'a> {
     /// Every version.
     pub hmac: Cow<'a, [u8]>,
     /// Every version.
     pub renew_period_ms: i64,
-}
-
-impl Default for RenewDelegationTokenRequest<'_> {
-    fn default() -> Self {
-        Self {
-            hmac: Cow::Borrowed(&[]),
-            renew_period_ms: 0,
-        }
-    }
 }
 
 impl<'a> RenewDelegationTokenRequest<'a> {
@@ -74,7 +65,7 @@ impl<'a> RenewDelegationTokenRequest<'a> {
 }
 
 /// Response, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RenewDelegationTokenResponse {
     /// Every version.
     pub error_code: i16,
@@ -82,16 +73,6 @@ pub struct RenewDelegationTokenResponse {
     pub expiry_timestamp_ms: i64,
     /// Every version.
     pub throttle_time_ms: i32,
-}
-
-impl Default for RenewDelegationTokenResponse {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            expiry_timestamp_ms: 0,
-            throttle_time_ms: 0,
-        }
-    }
 }
 
 impl RenewDelegationTokenResponse {

@@ -20,18 +20,10 @@ pub const FLEXIBLE_SINCE: Option<i16> = Some(2);
 pub const SESSION_LIFETIME: wire::version::Capability = wire::version::Capability { since: 1 };
 
 /// Request, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SaslAuthenticateRequest<'a> {
     /// Every version.
     pub auth_bytes: Cow<'a, [u8]>,
-}
-
-impl Default for SaslAuthenticateRequest<'_> {
-    fn default() -> Self {
-        Self {
-            auth_bytes: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> SaslAuthenticateRequest<'a> {

@@ -20,18 +20,10 @@ pub const FLEXIBLE_SINCE: Option<i16> = None;
 pub const AUTHENTICATE_REQUEST: wire::version::Capability = wire::version::Capability { since: 1 };
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SaslHandshakeRequest<'a> {
     /// Every version.
     pub mechanism: Cow<'a, str>,
-}
-
-impl Default for SaslHandshakeRequest<'_> {
-    fn default() -> Self {
-        Self {
-            mechanism: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> SaslHandshakeRequest<'a> {
@@ -60,21 +52,12 @@ impl<'a> SaslHandshakeRequest<'a> {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SaslHandshakeResponse<'a> {
     /// Every version.
     pub error_code: i16,
     /// Every version.
     pub mechanisms: Vec<Cow<'a, str>>,
-}
-
-impl Default for SaslHandshakeResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            mechanisms: Vec::new(),
-        }
-    }
 }
 
 impl<'a> SaslHandshakeResponse<'a> {

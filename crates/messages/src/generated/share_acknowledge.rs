@@ -96,21 +96,12 @@ impl<'a> ShareAcknowledgeRequest<'a> {
 }
 
 /// Part of `ShareAcknowledgeRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AcknowledgeTopic {
     /// Every version, key of its array.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<AcknowledgePartition>,
-}
-
-impl Default for AcknowledgeTopic {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl AcknowledgeTopic {
@@ -137,21 +128,12 @@ impl AcknowledgeTopic {
 }
 
 /// Part of `ShareAcknowledgeRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AcknowledgePartition {
     /// Every version, key of its array.
     pub partition_index: i32,
     /// Every version.
     pub acknowledgement_batches: Vec<AcknowledgementBatch>,
-}
-
-impl Default for AcknowledgePartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            acknowledgement_batches: Vec::new(),
-        }
-    }
 }
 
 impl AcknowledgePartition {
@@ -178,7 +160,7 @@ impl AcknowledgePartition {
 }
 
 /// Part of `ShareAcknowledgeRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AcknowledgementBatch {
     /// Every version.
     pub first_offset: i64,
@@ -186,16 +168,6 @@ pub struct AcknowledgementBatch {
     pub last_offset: i64,
     /// Every version.
     pub acknowledge_types: Vec<i8>,
-}
-
-impl Default for AcknowledgementBatch {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            acknowledge_types: Vec::new(),
-        }
-    }
 }
 
 impl AcknowledgementBatch {
@@ -224,7 +196,7 @@ impl AcknowledgementBatch {
 }
 
 /// Response, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareAcknowledgeResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -238,19 +210,6 @@ pub struct ShareAcknowledgeResponse<'a> {
     pub responses: Vec<ShareAcknowledgeTopicResponse<'a>>,
     /// Every version.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for ShareAcknowledgeResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-            acquisition_lock_timeout_ms: 0,
-            responses: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ShareAcknowledgeResponse<'a> {
@@ -310,7 +269,7 @@ impl<'a> ShareAcknowledgeResponse<'a> {
 }
 
 /// Part of `ShareAcknowledgeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -320,17 +279,6 @@ pub struct NodeEndpoint<'a> {
     pub port: i32,
     /// Every version.
     pub rack: Option<Cow<'a, str>>,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -368,21 +316,12 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `ShareAcknowledgeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareAcknowledgeTopicResponse<'a> {
     /// Every version, key of its array.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData<'a>>,
-}
-
-impl Default for ShareAcknowledgeTopicResponse<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ShareAcknowledgeTopicResponse<'a> {
@@ -418,7 +357,7 @@ impl<'a> ShareAcknowledgeTopicResponse<'a> {
 }
 
 /// Part of `ShareAcknowledgeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData<'a> {
     /// Every version.
     pub partition_index: i32,
@@ -428,17 +367,6 @@ pub struct PartitionData<'a> {
     pub error_message: Option<Cow<'a, str>>,
     /// Every version.
     pub current_leader: LeaderIdAndEpoch,
-}
-
-impl Default for PartitionData<'_> {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            error_message: None,
-            current_leader: LeaderIdAndEpoch::default(),
-        }
-    }
 }
 
 impl<'a> PartitionData<'a> {
@@ -476,21 +404,12 @@ impl<'a> PartitionData<'a> {
 }
 
 /// Part of `ShareAcknowledgeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaderIdAndEpoch {
     /// Every version.
     pub leader_id: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for LeaderIdAndEpoch {
-    fn default() -> Self {
-        Self {
-            leader_id: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl LeaderIdAndEpoch {

@@ -146,21 +146,12 @@ impl<'a> ShareFetchRequest<'a> {
 }
 
 /// Part of `ShareFetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ForgottenTopic {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for ForgottenTopic {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ForgottenTopic {
@@ -187,21 +178,12 @@ impl ForgottenTopic {
 }
 
 /// Part of `ShareFetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchTopic {
     /// Every version, key of its array.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<FetchPartition>,
-}
-
-impl Default for FetchTopic {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl FetchTopic {
@@ -228,7 +210,7 @@ impl FetchTopic {
 }
 
 /// Part of `ShareFetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchPartition {
     /// Every version, key of its array.
     pub partition_index: i32,
@@ -236,16 +218,6 @@ pub struct FetchPartition {
     pub partition_max_bytes: i32,
     /// Every version.
     pub acknowledgement_batches: Vec<AcknowledgementBatch>,
-}
-
-impl Default for FetchPartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            partition_max_bytes: 0,
-            acknowledgement_batches: Vec::new(),
-        }
-    }
 }
 
 impl FetchPartition {
@@ -275,7 +247,7 @@ impl FetchPartition {
 }
 
 /// Part of `ShareFetchRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AcknowledgementBatch {
     /// Every version.
     pub first_offset: i64,
@@ -283,16 +255,6 @@ pub struct AcknowledgementBatch {
     pub last_offset: i64,
     /// Every version.
     pub acknowledge_types: Vec<i8>,
-}
-
-impl Default for AcknowledgementBatch {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            acknowledge_types: Vec::new(),
-        }
-    }
 }
 
 impl AcknowledgementBatch {
@@ -321,7 +283,7 @@ impl AcknowledgementBatch {
 }
 
 /// Response, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareFetchResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -335,19 +297,6 @@ pub struct ShareFetchResponse<'a> {
     pub responses: Vec<ShareFetchableTopicResponse<'a>>,
     /// Every version.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for ShareFetchResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-            acquisition_lock_timeout_ms: 0,
-            responses: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ShareFetchResponse<'a> {
@@ -388,7 +337,7 @@ impl<'a> ShareFetchResponse<'a> {
 }
 
 /// Part of `ShareFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -398,17 +347,6 @@ pub struct NodeEndpoint<'a> {
     pub port: i32,
     /// Every version.
     pub rack: Option<Cow<'a, str>>,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -446,21 +384,12 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `ShareFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareFetchableTopicResponse<'a> {
     /// Every version, key of its array.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData<'a>>,
-}
-
-impl Default for ShareFetchableTopicResponse<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ShareFetchableTopicResponse<'a> {
@@ -487,7 +416,7 @@ impl<'a> ShareFetchableTopicResponse<'a> {
 }
 
 /// Part of `ShareFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData<'a> {
     /// Every version.
     pub partition_index: i32,
@@ -505,21 +434,6 @@ pub struct PartitionData<'a> {
     pub records: Option<wire::Records<'a>>,
     /// Every version.
     pub acquired_records: Vec<AcquiredRecords>,
-}
-
-impl Default for PartitionData<'_> {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            error_message: None,
-            acknowledge_error_code: 0,
-            acknowledge_error_message: None,
-            current_leader: LeaderIdAndEpoch::default(),
-            records: None,
-            acquired_records: Vec::new(),
-        }
-    }
 }
 
 impl<'a> PartitionData<'a> {
@@ -559,7 +473,7 @@ impl<'a> PartitionData<'a> {
 }
 
 /// Part of `ShareFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AcquiredRecords {
     /// Every version.
     pub first_offset: i64,
@@ -567,16 +481,6 @@ pub struct AcquiredRecords {
     pub last_offset: i64,
     /// Every version.
     pub delivery_count: i16,
-}
-
-impl Default for AcquiredRecords {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            delivery_count: 0,
-        }
-    }
 }
 
 impl AcquiredRecords {
@@ -601,21 +505,12 @@ impl AcquiredRecords {
 }
 
 /// Part of `ShareFetchResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaderIdAndEpoch {
     /// Every version.
     pub leader_id: i32,
     /// Every version.
     pub leader_epoch: i32,
-}
-
-impl Default for LeaderIdAndEpoch {
-    fn default() -> Self {
-        Self {
-            leader_id: 0,
-            leader_epoch: 0,
-        }
-    }
 }
 
 impl LeaderIdAndEpoch {

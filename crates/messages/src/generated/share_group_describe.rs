@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 1..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupDescribeRequest<'a> {
     /// Every version, groupId.
     pub group_ids: Vec<Cow<'a, str>>,
     /// Every version.
     pub include_authorized_operations: bool,
-}
-
-impl Default for ShareGroupDescribeRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_ids: Vec::new(),
-            include_authorized_operations: false,
-        }
-    }
 }
 
 impl<'a> ShareGroupDescribeRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> ShareGroupDescribeRequest<'a> {
 }
 
 /// Response, versions 1..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupDescribeResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub groups: Vec<DescribedGroup<'a>>,
-}
-
-impl Default for ShareGroupDescribeResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ShareGroupDescribeResponse<'a> {
@@ -214,7 +196,7 @@ impl<'a> DescribedGroup<'a> {
 }
 
 /// Part of `ShareGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Member<'a> {
     /// Every version.
     pub member_id: Cow<'a, str>,
@@ -230,20 +212,6 @@ pub struct Member<'a> {
     pub subscribed_topic_names: Vec<Cow<'a, str>>,
     /// Every version.
     pub assignment: Assignment<'a>,
-}
-
-impl Default for Member<'_> {
-    fn default() -> Self {
-        Self {
-            member_id: Cow::Borrowed(""),
-            rack_id: None,
-            member_epoch: 0,
-            client_id: Cow::Borrowed(""),
-            client_host: Cow::Borrowed(""),
-            subscribed_topic_names: Vec::new(),
-            assignment: Assignment::default(),
-        }
-    }
 }
 
 impl<'a> Member<'a> {
@@ -294,18 +262,10 @@ impl<'a> Member<'a> {
 }
 
 /// Part of `ShareGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Assignment<'a> {
     /// Every version.
     pub topic_partitions: Vec<TopicPartitions<'a>>,
-}
-
-impl Default for Assignment<'_> {
-    fn default() -> Self {
-        Self {
-            topic_partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Assignment<'a> {
@@ -338,7 +298,7 @@ impl<'a> Assignment<'a> {
 }
 
 /// Part of `ShareGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartitions<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
@@ -346,16 +306,6 @@ pub struct TopicPartitions<'a> {
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartitions<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartitions<'a> {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 1..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupHeartbeatRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -30,18 +30,6 @@ pub struct ShareGroupHeartbeatRequest<'a> {
     pub rack_id: Option<Cow<'a, str>>,
     /// Every version, topicName.
     pub subscribed_topic_names: Option<Vec<Cow<'a, str>>>,
-}
-
-impl Default for ShareGroupHeartbeatRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-            member_epoch: 0,
-            rack_id: None,
-            subscribed_topic_names: None,
-        }
-    }
 }
 
 impl<'a> ShareGroupHeartbeatRequest<'a> {
@@ -88,7 +76,7 @@ impl<'a> ShareGroupHeartbeatRequest<'a> {
 }
 
 /// Response, versions 1..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupHeartbeatResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -104,20 +92,6 @@ pub struct ShareGroupHeartbeatResponse<'a> {
     pub heartbeat_interval_ms: i32,
     /// Every version.
     pub assignment: Option<Assignment>,
-}
-
-impl Default for ShareGroupHeartbeatResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-            member_id: None,
-            member_epoch: 0,
-            heartbeat_interval_ms: 0,
-            assignment: None,
-        }
-    }
 }
 
 impl<'a> ShareGroupHeartbeatResponse<'a> {
@@ -171,18 +145,10 @@ impl<'a> ShareGroupHeartbeatResponse<'a> {
 }
 
 /// Part of `ShareGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Assignment {
     /// Every version.
     pub topic_partitions: Vec<TopicPartitions>,
-}
-
-impl Default for Assignment {
-    fn default() -> Self {
-        Self {
-            topic_partitions: Vec::new(),
-        }
-    }
 }
 
 impl Assignment {
@@ -207,21 +173,12 @@ impl Assignment {
 }
 
 /// Part of `ShareGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartitions {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartitions {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl TopicPartitions {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupDescribeRequest<'a> {
     /// Every version, groupId.
     pub group_ids: Vec<Cow<'a, str>>,
@@ -26,16 +26,6 @@ pub struct StreamsGroupDescribeRequest<'a> {
     pub include_authorized_operations: bool,
     /// Versions 1+.
     pub include_topology_description: bool,
-}
-
-impl Default for StreamsGroupDescribeRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_ids: Vec::new(),
-            include_authorized_operations: false,
-            include_topology_description: false,
-        }
-    }
 }
 
 impl<'a> StreamsGroupDescribeRequest<'a> {
@@ -84,21 +74,12 @@ impl<'a> StreamsGroupDescribeRequest<'a> {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupDescribeResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub groups: Vec<DescribedGroup<'a>>,
-}
-
-impl Default for StreamsGroupDescribeResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> StreamsGroupDescribeResponse<'a> {
@@ -281,21 +262,12 @@ impl<'a> DescribedGroup<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescription<'a> {
     /// Every version.
     pub subtopologies: Vec<TopologyDescriptionSubtopology<'a>>,
     /// Every version.
     pub global_stores: Vec<TopologyDescriptionGlobalStore<'a>>,
-}
-
-impl Default for TopologyDescription<'_> {
-    fn default() -> Self {
-        Self {
-            subtopologies: Vec::new(),
-            global_stores: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopologyDescription<'a> {
@@ -335,21 +307,12 @@ impl<'a> TopologyDescription<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescriptionGlobalStore<'a> {
     /// Every version.
     pub source: TopologyDescriptionNode<'a>,
     /// Every version.
     pub processor: TopologyDescriptionNode<'a>,
-}
-
-impl Default for TopologyDescriptionGlobalStore<'_> {
-    fn default() -> Self {
-        Self {
-            source: TopologyDescriptionNode::default(),
-            processor: TopologyDescriptionNode::default(),
-        }
-    }
 }
 
 impl<'a> TopologyDescriptionGlobalStore<'a> {
@@ -381,21 +344,12 @@ impl<'a> TopologyDescriptionGlobalStore<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescriptionSubtopology<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
     /// Every version.
     pub nodes: Vec<TopologyDescriptionNode<'a>>,
-}
-
-impl Default for TopologyDescriptionSubtopology<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            nodes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopologyDescriptionSubtopology<'a> {
@@ -431,7 +385,7 @@ impl<'a> TopologyDescriptionSubtopology<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescriptionNode<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -445,19 +399,6 @@ pub struct TopologyDescriptionNode<'a> {
     pub stores: Vec<Cow<'a, str>>,
     /// Every version.
     pub successors: Vec<Cow<'a, str>>,
-}
-
-impl Default for TopologyDescriptionNode<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            node_type: 0,
-            source_topics: Vec::new(),
-            sink_topic: None,
-            stores: Vec::new(),
-            successors: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopologyDescriptionNode<'a> {
@@ -513,7 +454,7 @@ impl<'a> TopologyDescriptionNode<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Member<'a> {
     /// Every version.
     pub member_id: Cow<'a, str>,
@@ -545,28 +486,6 @@ pub struct Member<'a> {
     pub target_assignment: Assignment<'a>,
     /// Every version.
     pub is_classic: bool,
-}
-
-impl Default for Member<'_> {
-    fn default() -> Self {
-        Self {
-            member_id: Cow::Borrowed(""),
-            member_epoch: 0,
-            instance_id: None,
-            rack_id: None,
-            client_id: Cow::Borrowed(""),
-            client_host: Cow::Borrowed(""),
-            topology_epoch: 0,
-            process_id: Cow::Borrowed(""),
-            user_endpoint: None,
-            client_tags: Vec::new(),
-            task_offsets: Vec::new(),
-            task_end_offsets: Vec::new(),
-            assignment: Assignment::default(),
-            target_assignment: Assignment::default(),
-            is_classic: false,
-        }
-    }
 }
 
 impl<'a> Member<'a> {
@@ -654,7 +573,7 @@ impl<'a> Member<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Assignment<'a> {
     /// Every version.
     pub active_tasks: Vec<TaskIds<'a>>,
@@ -662,16 +581,6 @@ pub struct Assignment<'a> {
     pub standby_tasks: Vec<TaskIds<'a>>,
     /// Every version.
     pub warmup_tasks: Vec<TaskIds<'a>>,
-}
-
-impl Default for Assignment<'_> {
-    fn default() -> Self {
-        Self {
-            active_tasks: Vec::new(),
-            standby_tasks: Vec::new(),
-            warmup_tasks: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Assignment<'a> {
@@ -718,21 +627,12 @@ impl<'a> Assignment<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TaskIds<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TaskIds<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TaskIds<'a> {
@@ -768,7 +668,7 @@ impl<'a> TaskIds<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TaskOffset<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
@@ -776,16 +676,6 @@ pub struct TaskOffset<'a> {
     pub partition: i32,
     /// Every version.
     pub offset: i64,
-}
-
-impl Default for TaskOffset<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            partition: 0,
-            offset: 0,
-        }
-    }
 }
 
 impl<'a> TaskOffset<'a> {
@@ -820,21 +710,12 @@ impl<'a> TaskOffset<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Endpoint<'a> {
     /// Every version.
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for Endpoint<'_> {
-    fn default() -> Self {
-        Self {
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> Endpoint<'a> {
@@ -866,21 +747,12 @@ impl<'a> Endpoint<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Topology<'a> {
     /// Every version.
     pub epoch: i32,
     /// Every version.
     pub subtopologies: Option<Vec<Subtopology<'a>>>,
-}
-
-impl Default for Topology<'_> {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            subtopologies: None,
-        }
-    }
 }
 
 impl<'a> Topology<'a> {
@@ -916,7 +788,7 @@ impl<'a> Topology<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Subtopology<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
@@ -928,18 +800,6 @@ pub struct Subtopology<'a> {
     pub state_changelog_topics: Vec<TopicInfo<'a>>,
     /// Every version.
     pub repartition_source_topics: Vec<TopicInfo<'a>>,
-}
-
-impl Default for Subtopology<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            source_topics: Vec::new(),
-            repartition_sink_topics: Vec::new(),
-            state_changelog_topics: Vec::new(),
-            repartition_source_topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Subtopology<'a> {
@@ -996,7 +856,7 @@ impl<'a> Subtopology<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicInfo<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
@@ -1006,17 +866,6 @@ pub struct TopicInfo<'a> {
     pub replication_factor: i16,
     /// Every version.
     pub topic_configs: Vec<KeyValue<'a>>,
-}
-
-impl Default for TopicInfo<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: 0,
-            replication_factor: 0,
-            topic_configs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicInfo<'a> {
@@ -1058,21 +907,12 @@ impl<'a> TopicInfo<'a> {
 }
 
 /// Part of `StreamsGroupDescribeResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct KeyValue<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
     /// Every version.
     pub value: Cow<'a, str>,
-}
-
-impl Default for KeyValue<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> KeyValue<'a> {

@@ -190,7 +190,7 @@ impl<'a> StreamsGroupHeartbeatRequest<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TaskOffset<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
@@ -198,16 +198,6 @@ pub struct TaskOffset<'a> {
     pub partition: i32,
     /// Every version.
     pub offset: i64,
-}
-
-impl Default for TaskOffset<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            partition: 0,
-            offset: 0,
-        }
-    }
 }
 
 impl<'a> TaskOffset<'a> {
@@ -242,21 +232,12 @@ impl<'a> TaskOffset<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestEndpoint<'a> {
     /// Every version.
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for RequestEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> RequestEndpoint<'a> {
@@ -288,21 +269,12 @@ impl<'a> RequestEndpoint<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTaskIds<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for RequestTaskIds<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestTaskIds<'a> {
@@ -338,21 +310,12 @@ impl<'a> RequestTaskIds<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Topology<'a> {
     /// Every version.
     pub epoch: i32,
     /// Every version.
     pub subtopologies: Vec<Subtopology<'a>>,
-}
-
-impl Default for Topology<'_> {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            subtopologies: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Topology<'a> {
@@ -388,7 +351,7 @@ impl<'a> Topology<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Subtopology<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
@@ -404,20 +367,6 @@ pub struct Subtopology<'a> {
     pub repartition_source_topics: Vec<TopicInfo<'a>>,
     /// Every version.
     pub copartition_groups: Vec<CopartitionGroup>,
-}
-
-impl Default for Subtopology<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            source_topics: Vec::new(),
-            source_topic_regex: Vec::new(),
-            state_changelog_topics: Vec::new(),
-            repartition_sink_topics: Vec::new(),
-            repartition_source_topics: Vec::new(),
-            copartition_groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Subtopology<'a> {
@@ -488,7 +437,7 @@ impl<'a> Subtopology<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CopartitionGroup {
     /// Every version.
     pub source_topics: Vec<i16>,
@@ -496,16 +445,6 @@ pub struct CopartitionGroup {
     pub source_topic_regex: Vec<i16>,
     /// Every version.
     pub repartition_source_topics: Vec<i16>,
-}
-
-impl Default for CopartitionGroup {
-    fn default() -> Self {
-        Self {
-            source_topics: Vec::new(),
-            source_topic_regex: Vec::new(),
-            repartition_source_topics: Vec::new(),
-        }
-    }
 }
 
 impl CopartitionGroup {
@@ -542,7 +481,7 @@ impl CopartitionGroup {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicInfo<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
@@ -552,17 +491,6 @@ pub struct TopicInfo<'a> {
     pub replication_factor: i16,
     /// Every version.
     pub topic_configs: Vec<KeyValue<'a>>,
-}
-
-impl Default for TopicInfo<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: 0,
-            replication_factor: 0,
-            topic_configs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicInfo<'a> {
@@ -604,21 +532,12 @@ impl<'a> TopicInfo<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct KeyValue<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
     /// Every version.
     pub value: Cow<'a, str>,
-}
-
-impl Default for KeyValue<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> KeyValue<'a> {
@@ -820,7 +739,7 @@ impl<'a> StreamsGroupHeartbeatResponse<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndpointToPartitions<'a> {
     /// Every version.
     pub user_endpoint: ResponseEndpoint<'a>,
@@ -828,16 +747,6 @@ pub struct EndpointToPartitions<'a> {
     pub active_partitions: Vec<TopicPartition<'a>>,
     /// Every version.
     pub standby_partitions: Vec<TopicPartition<'a>>,
-}
-
-impl Default for EndpointToPartitions<'_> {
-    fn default() -> Self {
-        Self {
-            user_endpoint: ResponseEndpoint::default(),
-            active_partitions: Vec::new(),
-            standby_partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> EndpointToPartitions<'a> {
@@ -880,21 +789,12 @@ impl<'a> EndpointToPartitions<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartition<'a> {
     /// Every version, topicName.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartition<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartition<'a> {
@@ -930,21 +830,12 @@ impl<'a> TopicPartition<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseEndpoint<'a> {
     /// Every version.
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for ResponseEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> ResponseEndpoint<'a> {
@@ -976,21 +867,12 @@ impl<'a> ResponseEndpoint<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTaskIds<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for ResponseTaskIds<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ResponseTaskIds<'a> {
@@ -1026,21 +908,12 @@ impl<'a> ResponseTaskIds<'a> {
 }
 
 /// Part of `StreamsGroupHeartbeatResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Status<'a> {
     /// Every version.
     pub status_code: i8,
     /// Every version.
     pub status_detail: Cow<'a, str>,
-}
-
-impl Default for Status<'_> {
-    fn default() -> Self {
-        Self {
-            status_code: 0,
-            status_detail: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> Status<'a> {

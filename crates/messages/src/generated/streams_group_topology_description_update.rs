@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTopologyDescriptionUpdateRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -28,17 +28,6 @@ pub struct StreamsGroupTopologyDescriptionUpdateRequest<'a> {
     pub topology_epoch: i32,
     /// Every version.
     pub topology_description: TopologyDescription<'a>,
-}
-
-impl Default for StreamsGroupTopologyDescriptionUpdateRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-            topology_epoch: 0,
-            topology_description: TopologyDescription::default(),
-        }
-    }
 }
 
 impl<'a> StreamsGroupTopologyDescriptionUpdateRequest<'a> {
@@ -78,21 +67,12 @@ impl<'a> StreamsGroupTopologyDescriptionUpdateRequest<'a> {
 }
 
 /// Part of `StreamsGroupTopologyDescriptionUpdateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescription<'a> {
     /// Every version.
     pub subtopologies: Vec<TopologyDescriptionSubtopology<'a>>,
     /// Every version.
     pub global_stores: Vec<TopologyDescriptionGlobalStore<'a>>,
-}
-
-impl Default for TopologyDescription<'_> {
-    fn default() -> Self {
-        Self {
-            subtopologies: Vec::new(),
-            global_stores: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopologyDescription<'a> {
@@ -132,21 +112,12 @@ impl<'a> TopologyDescription<'a> {
 }
 
 /// Part of `StreamsGroupTopologyDescriptionUpdateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescriptionGlobalStore<'a> {
     /// Every version.
     pub source: TopologyDescriptionNode<'a>,
     /// Every version.
     pub processor: TopologyDescriptionNode<'a>,
-}
-
-impl Default for TopologyDescriptionGlobalStore<'_> {
-    fn default() -> Self {
-        Self {
-            source: TopologyDescriptionNode::default(),
-            processor: TopologyDescriptionNode::default(),
-        }
-    }
 }
 
 impl<'a> TopologyDescriptionGlobalStore<'a> {
@@ -178,21 +149,12 @@ impl<'a> TopologyDescriptionGlobalStore<'a> {
 }
 
 /// Part of `StreamsGroupTopologyDescriptionUpdateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescriptionSubtopology<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
     /// Every version.
     pub nodes: Vec<TopologyDescriptionNode<'a>>,
-}
-
-impl Default for TopologyDescriptionSubtopology<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            nodes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopologyDescriptionSubtopology<'a> {
@@ -228,7 +190,7 @@ impl<'a> TopologyDescriptionSubtopology<'a> {
 }
 
 /// Part of `StreamsGroupTopologyDescriptionUpdateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopologyDescriptionNode<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -242,19 +204,6 @@ pub struct TopologyDescriptionNode<'a> {
     pub stores: Vec<Cow<'a, str>>,
     /// Every version.
     pub successors: Vec<Cow<'a, str>>,
-}
-
-impl Default for TopologyDescriptionNode<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            node_type: 0,
-            source_topics: Vec::new(),
-            sink_topic: None,
-            stores: Vec::new(),
-            successors: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopologyDescriptionNode<'a> {
@@ -310,7 +259,7 @@ impl<'a> TopologyDescriptionNode<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTopologyDescriptionUpdateResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -318,16 +267,6 @@ pub struct StreamsGroupTopologyDescriptionUpdateResponse<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for StreamsGroupTopologyDescriptionUpdateResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> StreamsGroupTopologyDescriptionUpdateResponse<'a> {

@@ -18,7 +18,7 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(4);
 
 /// Request, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SyncGroupRequest<'a> {
     /// Every version, groupId.
     pub group_id: Cow<'a, str>,
@@ -34,20 +34,6 @@ pub struct SyncGroupRequest<'a> {
     pub protocol_name: Option<Cow<'a, str>>,
     /// Every version.
     pub assignments: Vec<SyncGroupRequestAssignment<'a>>,
-}
-
-impl Default for SyncGroupRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            generation_id: 0,
-            member_id: Cow::Borrowed(""),
-            group_instance_id: None,
-            protocol_type: None,
-            protocol_name: None,
-            assignments: Vec::new(),
-        }
-    }
 }
 
 impl<'a> SyncGroupRequest<'a> {
@@ -122,21 +108,12 @@ impl<'a> SyncGroupRequest<'a> {
 }
 
 /// Part of `SyncGroupRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SyncGroupRequestAssignment<'a> {
     /// Every version.
     pub member_id: Cow<'a, str>,
     /// Every version.
     pub assignment: Cow<'a, [u8]>,
-}
-
-impl Default for SyncGroupRequestAssignment<'_> {
-    fn default() -> Self {
-        Self {
-            member_id: Cow::Borrowed(""),
-            assignment: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> SyncGroupRequestAssignment<'a> {
@@ -183,7 +160,7 @@ impl<'a> SyncGroupRequestAssignment<'a> {
 }
 
 /// Response, versions 0..=5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SyncGroupResponse<'a> {
     /// Versions 1+, dropped elsewhere.
     pub throttle_time_ms: i32,
@@ -195,18 +172,6 @@ pub struct SyncGroupResponse<'a> {
     pub protocol_name: Option<Cow<'a, str>>,
     /// Every version.
     pub assignment: Cow<'a, [u8]>,
-}
-
-impl Default for SyncGroupResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            protocol_type: None,
-            protocol_name: None,
-            assignment: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> SyncGroupResponse<'a> {

@@ -140,7 +140,7 @@ impl<'a> TxnOffsetCommitRequest<'a> {
 }
 
 /// Part of `TxnOffsetCommitRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TxnOffsetCommitRequestTopic<'a> {
     /// Versions ..=5, topicName, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -148,16 +148,6 @@ pub struct TxnOffsetCommitRequestTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<TxnOffsetCommitRequestPartition<'a>>,
-}
-
-impl Default for TxnOffsetCommitRequestTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TxnOffsetCommitRequestTopic<'a> {
@@ -213,7 +203,7 @@ impl<'a> TxnOffsetCommitRequestTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..3 => 6,
-            ..6 => 3,
+            3..6 => 3,
             _ => 18,
         }
     }
@@ -297,21 +287,12 @@ impl<'a> TxnOffsetCommitRequestPartition<'a> {
 }
 
 /// Response, versions 0..=6.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TxnOffsetCommitResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
     /// Every version.
     pub topics: Vec<TxnOffsetCommitResponseTopic<'a>>,
-}
-
-impl Default for TxnOffsetCommitResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TxnOffsetCommitResponse<'a> {
@@ -357,7 +338,7 @@ impl<'a> TxnOffsetCommitResponse<'a> {
 }
 
 /// Part of `TxnOffsetCommitResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TxnOffsetCommitResponseTopic<'a> {
     /// Versions ..=5, topicName, dropped elsewhere.
     pub name: Cow<'a, str>,
@@ -365,16 +346,6 @@ pub struct TxnOffsetCommitResponseTopic<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<TxnOffsetCommitResponsePartition>,
-}
-
-impl Default for TxnOffsetCommitResponseTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TxnOffsetCommitResponseTopic<'a> {
@@ -430,28 +401,19 @@ impl<'a> TxnOffsetCommitResponseTopic<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..3 => 6,
-            ..6 => 3,
+            3..6 => 3,
             _ => 18,
         }
     }
 }
 
 /// Part of `TxnOffsetCommitResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TxnOffsetCommitResponsePartition {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for TxnOffsetCommitResponsePartition {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl TxnOffsetCommitResponsePartition {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UnregisterBrokerRequest {
     /// Every version, brokerId.
     pub broker_id: i32,
-}
-
-impl Default for UnregisterBrokerRequest {
-    fn default() -> Self {
-        Self {
-            broker_id: 0,
-        }
-    }
 }
 
 impl UnregisterBrokerRequest {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UnregisterControllerRequest {
     /// Every version.
     pub controller_id: i32,
-}
-
-impl Default for UnregisterControllerRequest {
-    fn default() -> Self {
-        Self {
-            controller_id: 0,
-        }
-    }
 }
 
 impl UnregisterControllerRequest {

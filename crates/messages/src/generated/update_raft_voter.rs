@@ -94,21 +94,12 @@ impl<'a> UpdateRaftVoterRequest<'a> {
 }
 
 /// Part of `UpdateRaftVoterRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct KRaftVersionFeature {
     /// Every version.
     pub min_supported_version: i16,
     /// Every version.
     pub max_supported_version: i16,
-}
-
-impl Default for KRaftVersionFeature {
-    fn default() -> Self {
-        Self {
-            min_supported_version: 0,
-            max_supported_version: 0,
-        }
-    }
 }
 
 impl KRaftVersionFeature {
@@ -131,7 +122,7 @@ impl KRaftVersionFeature {
 }
 
 /// Part of `UpdateRaftVoterRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Listener<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -139,16 +130,6 @@ pub struct Listener<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for Listener<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> Listener<'a> {
@@ -183,7 +164,7 @@ impl<'a> Listener<'a> {
 }
 
 /// Response, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UpdateRaftVoterResponse<'a> {
     /// Every version.
     pub throttle_time_ms: i32,
@@ -191,16 +172,6 @@ pub struct UpdateRaftVoterResponse<'a> {
     pub error_code: i16,
     /// Every version, tag 0.
     pub current_leader: CurrentLeader<'a>,
-}
-
-impl Default for UpdateRaftVoterResponse<'_> {
-    fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            current_leader: CurrentLeader::default(),
-        }
-    }
 }
 
 impl<'a> UpdateRaftVoterResponse<'a> {

@@ -86,21 +86,12 @@ impl<'a> VoteRequest<'a> {
 }
 
 /// Part of `VoteRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<RequestPartitionData>,
-}
-
-impl Default for RequestTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RequestTopicData<'a> {
@@ -136,7 +127,7 @@ impl<'a> RequestTopicData<'a> {
 }
 
 /// Part of `VoteRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RequestPartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -154,21 +145,6 @@ pub struct RequestPartitionData {
     pub last_offset: i64,
     /// Versions 2+.
     pub pre_vote: bool,
-}
-
-impl Default for RequestPartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            replica_epoch: 0,
-            replica_id: 0,
-            replica_directory_id: wire::Uuid::ZERO,
-            voter_directory_id: wire::Uuid::ZERO,
-            last_offset_epoch: 0,
-            last_offset: 0,
-            pre_vote: false,
-        }
-    }
 }
 
 impl RequestPartitionData {
@@ -220,14 +196,14 @@ impl RequestPartitionData {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..1 => 25,
-            ..2 => 57,
+            1..2 => 57,
             _ => 58,
         }
     }
 }
 
 /// Response, versions 0..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct VoteResponse<'a> {
     /// Every version.
     pub error_code: i16,
@@ -235,16 +211,6 @@ pub struct VoteResponse<'a> {
     pub topics: Vec<ResponseTopicData<'a>>,
     /// Versions 1+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint<'a>>,
-}
-
-impl Default for VoteResponse<'_> {
-    fn default() -> Self {
-        Self {
-            error_code: 0,
-            topics: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
 }
 
 impl<'a> VoteResponse<'a> {
@@ -281,10 +247,10 @@ impl<'a> VoteResponse<'a> {
         for item in &self.topics {
             item.encode(out, version)?;
         }
-        if !(v >= 1) && !self.node_endpoints.is_empty() {
+        if v < 1 && !self.node_endpoints.is_empty() {
             return write::unsupported("VoteResponse.node_endpoints", version);
         }
-        let tag_0 = v >= 1 && (!self.node_endpoints.is_empty());
+        let tag_0 = v >= 1 && !self.node_endpoints.is_empty();
         out.uvarint(u32::from(tag_0));
         if tag_0 {
             out.tagged(0, |out| {
@@ -310,7 +276,7 @@ impl<'a> VoteResponse<'a> {
 }
 
 /// Part of `VoteResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct NodeEndpoint<'a> {
     /// Every version, brokerId, key of its array.
     pub node_id: i32,
@@ -318,16 +284,6 @@ pub struct NodeEndpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for NodeEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            node_id: 0,
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> NodeEndpoint<'a> {
@@ -362,21 +318,12 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 /// Part of `VoteResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponseTopicData<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<ResponsePartitionData>,
-}
-
-impl Default for ResponseTopicData<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ResponseTopicData<'a> {
@@ -412,7 +359,7 @@ impl<'a> ResponseTopicData<'a> {
 }
 
 /// Part of `VoteResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ResponsePartitionData {
     /// Every version.
     pub partition_index: i32,
@@ -424,18 +371,6 @@ pub struct ResponsePartitionData {
     pub leader_epoch: i32,
     /// Every version.
     pub vote_granted: bool,
-}
-
-impl Default for ResponsePartitionData {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-            leader_id: 0,
-            leader_epoch: 0,
-            vote_granted: false,
-        }
-    }
 }
 
 impl ResponsePartitionData {

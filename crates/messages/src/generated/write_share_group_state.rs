@@ -18,21 +18,12 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
 
 /// Request, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteShareGroupStateRequest<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub topics: Vec<WriteStateData>,
-}
-
-impl Default for WriteShareGroupStateRequest<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WriteShareGroupStateRequest<'a> {
@@ -70,21 +61,12 @@ impl<'a> WriteShareGroupStateRequest<'a> {
 }
 
 /// Part of `WriteShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteStateData {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionData>,
-}
-
-impl Default for WriteStateData {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl WriteStateData {
@@ -185,7 +167,7 @@ impl PartitionData {
 }
 
 /// Part of `WriteShareGroupStateRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StateBatch {
     /// Every version.
     pub first_offset: i64,
@@ -195,17 +177,6 @@ pub struct StateBatch {
     pub delivery_state: i8,
     /// Every version.
     pub delivery_count: i16,
-}
-
-impl Default for StateBatch {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            delivery_state: 0,
-            delivery_count: 0,
-        }
-    }
 }
 
 impl StateBatch {
@@ -232,18 +203,10 @@ impl StateBatch {
 }
 
 /// Response, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteShareGroupStateResponse<'a> {
     /// Every version.
     pub results: Vec<WriteStateResult<'a>>,
-}
-
-impl Default for WriteShareGroupStateResponse<'_> {
-    fn default() -> Self {
-        Self {
-            results: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WriteShareGroupStateResponse<'a> {
@@ -278,21 +241,12 @@ impl<'a> WriteShareGroupStateResponse<'a> {
 }
 
 /// Part of `WriteShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteStateResult<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<PartitionResult<'a>>,
-}
-
-impl Default for WriteStateResult<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WriteStateResult<'a> {
@@ -328,7 +282,7 @@ impl<'a> WriteStateResult<'a> {
 }
 
 /// Part of `WriteShareGroupStateResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResult<'a> {
     /// Every version.
     pub partition: i32,
@@ -336,16 +290,6 @@ pub struct PartitionResult<'a> {
     pub error_code: i16,
     /// Every version.
     pub error_message: Option<Cow<'a, str>>,
-}
-
-impl Default for PartitionResult<'_> {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl<'a> PartitionResult<'a> {

@@ -18,18 +18,10 @@ pub const UNSTABLE: Option<i16> = None;
 pub const FLEXIBLE_SINCE: Option<i16> = Some(1);
 
 /// Request, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteTxnMarkersRequest<'a> {
     /// Every version.
     pub markers: Vec<WritableTxnMarker<'a>>,
-}
-
-impl Default for WriteTxnMarkersRequest<'_> {
-    fn default() -> Self {
-        Self {
-            markers: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WriteTxnMarkersRequest<'a> {
@@ -64,7 +56,7 @@ impl<'a> WriteTxnMarkersRequest<'a> {
 }
 
 /// Part of `WriteTxnMarkersRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WritableTxnMarker<'a> {
     /// Every version, producerId.
     pub producer_id: i64,
@@ -78,19 +70,6 @@ pub struct WritableTxnMarker<'a> {
     pub coordinator_epoch: i32,
     /// Versions 2+, dropped elsewhere.
     pub transaction_version: i8,
-}
-
-impl Default for WritableTxnMarker<'_> {
-    fn default() -> Self {
-        Self {
-            producer_id: 0,
-            producer_epoch: 0,
-            transaction_result: false,
-            topics: Vec::new(),
-            coordinator_epoch: 0,
-            transaction_version: 0,
-        }
-    }
 }
 
 impl<'a> WritableTxnMarker<'a> {
@@ -151,21 +130,12 @@ impl<'a> WritableTxnMarker<'a> {
 }
 
 /// Part of `WriteTxnMarkersRequest`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WritableTxnMarkerTopic<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partition_indexes: Vec<i32>,
-}
-
-impl Default for WritableTxnMarkerTopic<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partition_indexes: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WritableTxnMarkerTopic<'a> {
@@ -201,18 +171,10 @@ impl<'a> WritableTxnMarkerTopic<'a> {
 }
 
 /// Response, versions 1..=2.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteTxnMarkersResponse<'a> {
     /// Every version.
     pub markers: Vec<WritableTxnMarkerResult<'a>>,
-}
-
-impl Default for WriteTxnMarkersResponse<'_> {
-    fn default() -> Self {
-        Self {
-            markers: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WriteTxnMarkersResponse<'a> {
@@ -247,21 +209,12 @@ impl<'a> WriteTxnMarkersResponse<'a> {
 }
 
 /// Part of `WriteTxnMarkersResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WritableTxnMarkerResult<'a> {
     /// Every version, producerId.
     pub producer_id: i64,
     /// Every version.
     pub topics: Vec<WritableTxnMarkerTopicResult<'a>>,
-}
-
-impl Default for WritableTxnMarkerResult<'_> {
-    fn default() -> Self {
-        Self {
-            producer_id: 0,
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WritableTxnMarkerResult<'a> {
@@ -297,21 +250,12 @@ impl<'a> WritableTxnMarkerResult<'a> {
 }
 
 /// Part of `WriteTxnMarkersResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WritableTxnMarkerTopicResult<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<WritableTxnMarkerPartitionResult>,
-}
-
-impl Default for WritableTxnMarkerTopicResult<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> WritableTxnMarkerTopicResult<'a> {
@@ -347,21 +291,12 @@ impl<'a> WritableTxnMarkerTopicResult<'a> {
 }
 
 /// Part of `WriteTxnMarkersResponse`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct WritableTxnMarkerPartitionResult {
     /// Every version.
     pub partition_index: i32,
     /// Every version.
     pub error_code: i16,
-}
-
-impl Default for WritableTxnMarkerPartitionResult {
-    fn default() -> Self {
-        Self {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl WritableTxnMarkerPartitionResult {

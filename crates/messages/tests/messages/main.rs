@@ -4,6 +4,7 @@
 mod chance;
 mod entry;
 mod golden;
+mod hex;
 mod hostile;
 #[rustfmt::skip]
 mod list;

@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Data, versions 0..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerProtocolAssignment<'a> {
     /// Every version.
     pub assigned_partitions: Vec<TopicPartition<'a>>,
     /// Every version.
     pub user_data: Option<Cow<'a, [u8]>>,
-}
-
-impl Default for ConsumerProtocolAssignment<'_> {
-    fn default() -> Self {
-        Self {
-            assigned_partitions: Vec::new(),
-            user_data: None,
-        }
-    }
 }
 
 impl<'a> ConsumerProtocolAssignment<'a> {
@@ -61,21 +52,12 @@ impl<'a> ConsumerProtocolAssignment<'a> {
 }
 
 /// Part of `ConsumerProtocolAssignment`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartition<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartition<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartition<'a> {

@@ -97,21 +97,12 @@ impl<'a> ConsumerProtocolSubscription<'a> {
 }
 
 /// Part of `ConsumerProtocolSubscription`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartition<'a> {
     /// Every version, topicName, key of its array.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartition<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartition<'a> {

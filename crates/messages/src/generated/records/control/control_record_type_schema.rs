@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ControlRecordTypeSchema {
     /// Every version.
     pub type_: i16,
-}
-
-impl Default for ControlRecordTypeSchema {
-    fn default() -> Self {
-        Self {
-            type_: 0,
-        }
-    }
 }
 
 impl ControlRecordTypeSchema {

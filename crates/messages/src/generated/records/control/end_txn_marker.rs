@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndTxnMarker {
     /// Every version.
     pub coordinator_epoch: i32,
-}
-
-impl Default for EndTxnMarker {
-    fn default() -> Self {
-        Self {
-            coordinator_epoch: 0,
-        }
-    }
 }
 
 impl EndTxnMarker {

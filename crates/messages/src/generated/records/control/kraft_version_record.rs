@@ -6,21 +6,12 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct KRaftVersionRecord {
     /// Every version.
     pub version: i16,
     /// Every version.
     pub kraft_version: i16,
-}
-
-impl Default for KRaftVersionRecord {
-    fn default() -> Self {
-        Self {
-            version: 0,
-            kraft_version: 0,
-        }
-    }
 }
 
 impl KRaftVersionRecord {

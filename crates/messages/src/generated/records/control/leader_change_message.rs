@@ -6,7 +6,7 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaderChangeMessage {
     /// Every version.
     pub version: i16,
@@ -16,17 +16,6 @@ pub struct LeaderChangeMessage {
     pub voters: Vec<Voter>,
     /// Every version.
     pub granting_voters: Vec<Voter>,
-}
-
-impl Default for LeaderChangeMessage {
-    fn default() -> Self {
-        Self {
-            version: 0,
-            leader_id: 0,
-            voters: Vec::new(),
-            granting_voters: Vec::new(),
-        }
-    }
 }
 
 impl LeaderChangeMessage {
@@ -66,21 +55,12 @@ impl LeaderChangeMessage {
 }
 
 /// Part of `LeaderChangeMessage`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Voter {
     /// Every version.
     pub voter_id: i32,
     /// Versions 1+.
     pub voter_directory_id: wire::Uuid,
-}
-
-impl Default for Voter {
-    fn default() -> Self {
-        Self {
-            voter_id: 0,
-            voter_directory_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl Voter {

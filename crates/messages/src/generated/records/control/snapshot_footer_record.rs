@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SnapshotFooterRecord {
     /// Every version.
     pub version: i16,
-}
-
-impl Default for SnapshotFooterRecord {
-    fn default() -> Self {
-        Self {
-            version: 0,
-        }
-    }
 }
 
 impl SnapshotFooterRecord {

@@ -6,21 +6,12 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SnapshotHeaderRecord {
     /// Every version.
     pub version: i16,
     /// Every version.
     pub last_contained_log_timestamp: i64,
-}
-
-impl Default for SnapshotHeaderRecord {
-    fn default() -> Self {
-        Self {
-            version: 0,
-            last_contained_log_timestamp: 0,
-        }
-    }
 }
 
 impl SnapshotHeaderRecord {

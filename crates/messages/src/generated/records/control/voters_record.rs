@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct VotersRecord<'a> {
     /// Every version.
     pub version: i16,
     /// Every version.
     pub voters: Vec<Voter<'a>>,
-}
-
-impl Default for VotersRecord<'_> {
-    fn default() -> Self {
-        Self {
-            version: 0,
-            voters: Vec::new(),
-        }
-    }
 }
 
 impl<'a> VotersRecord<'a> {
@@ -63,7 +54,7 @@ impl<'a> VotersRecord<'a> {
 }
 
 /// Part of `VotersRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Voter<'a> {
     /// Every version, brokerId.
     pub voter_id: i32,
@@ -73,17 +64,6 @@ pub struct Voter<'a> {
     pub endpoints: Vec<Endpoint<'a>>,
     /// Every version.
     pub kraft_version_feature: KRaftVersionFeature,
-}
-
-impl Default for Voter<'_> {
-    fn default() -> Self {
-        Self {
-            voter_id: 0,
-            voter_directory_id: wire::Uuid::ZERO,
-            endpoints: Vec::new(),
-            kraft_version_feature: KRaftVersionFeature::default(),
-        }
-    }
 }
 
 impl<'a> Voter<'a> {
@@ -125,21 +105,12 @@ impl<'a> Voter<'a> {
 }
 
 /// Part of `VotersRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct KRaftVersionFeature {
     /// Every version.
     pub min_supported_version: i16,
     /// Every version.
     pub max_supported_version: i16,
-}
-
-impl Default for KRaftVersionFeature {
-    fn default() -> Self {
-        Self {
-            min_supported_version: 0,
-            max_supported_version: 0,
-        }
-    }
 }
 
 impl KRaftVersionFeature {
@@ -162,7 +133,7 @@ impl KRaftVersionFeature {
 }
 
 /// Part of `VotersRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Endpoint<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -170,16 +141,6 @@ pub struct Endpoint<'a> {
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for Endpoint<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> Endpoint<'a> {

@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupCurrentMemberAssignmentKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for ConsumerGroupCurrentMemberAssignmentKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupCurrentMemberAssignmentKey<'a> {
@@ -59,7 +50,7 @@ impl<'a> ConsumerGroupCurrentMemberAssignmentKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupCurrentMemberAssignmentValue {
     /// Every version.
     pub member_epoch: i32,
@@ -71,18 +62,6 @@ pub struct ConsumerGroupCurrentMemberAssignmentValue {
     pub assigned_partitions: Vec<TopicPartitions>,
     /// Every version.
     pub partitions_pending_revocation: Vec<TopicPartitions>,
-}
-
-impl Default for ConsumerGroupCurrentMemberAssignmentValue {
-    fn default() -> Self {
-        Self {
-            member_epoch: 0,
-            previous_member_epoch: 0,
-            state: 0,
-            assigned_partitions: Vec::new(),
-            partitions_pending_revocation: Vec::new(),
-        }
-    }
 }
 
 impl ConsumerGroupCurrentMemberAssignmentValue {

@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupMemberMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for ConsumerGroupMemberMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupMemberMetadataKey<'a> {
@@ -179,21 +170,12 @@ impl<'a> ConsumerGroupMemberMetadataValue<'a> {
 }
 
 /// Part of `ConsumerGroupMemberMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ClassicMemberMetadata<'a> {
     /// Every version.
     pub session_timeout_ms: i32,
     /// Every version.
     pub supported_protocols: Vec<ClassicProtocol<'a>>,
-}
-
-impl Default for ClassicMemberMetadata<'_> {
-    fn default() -> Self {
-        Self {
-            session_timeout_ms: 0,
-            supported_protocols: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ClassicMemberMetadata<'a> {
@@ -229,21 +211,12 @@ impl<'a> ClassicMemberMetadata<'a> {
 }
 
 /// Part of `ConsumerGroupMemberMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ClassicProtocol<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
     /// Every version.
     pub metadata: Cow<'a, [u8]>,
-}
-
-impl Default for ClassicProtocol<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            metadata: Cow::Borrowed(&[]),
-        }
-    }
 }
 
 impl<'a> ClassicProtocol<'a> {

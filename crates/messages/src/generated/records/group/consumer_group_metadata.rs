@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for ConsumerGroupMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupMetadataKey<'a> {
@@ -53,21 +45,12 @@ impl<'a> ConsumerGroupMetadataKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupMetadataValue {
     /// Every version.
     pub epoch: i32,
     /// Every version, tag 0.
     pub metadata_hash: i64,
-}
-
-impl Default for ConsumerGroupMetadataValue {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            metadata_hash: 0,
-        }
-    }
 }
 
 impl ConsumerGroupMetadataValue {

@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupPartitionMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for ConsumerGroupPartitionMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupPartitionMetadataKey<'a> {
@@ -53,18 +45,10 @@ impl<'a> ConsumerGroupPartitionMetadataKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupPartitionMetadataValue<'a> {
     /// Every version.
     pub topics: Vec<TopicMetadata<'a>>,
-}
-
-impl Default for ConsumerGroupPartitionMetadataValue<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupPartitionMetadataValue<'a> {
@@ -104,7 +88,7 @@ impl<'a> ConsumerGroupPartitionMetadataValue<'a> {
 }
 
 /// Part of `ConsumerGroupPartitionMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicMetadata<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
@@ -114,17 +98,6 @@ pub struct TopicMetadata<'a> {
     pub num_partitions: i32,
     /// Every version.
     pub partition_metadata: Vec<PartitionMetadata<'a>>,
-}
-
-impl Default for TopicMetadata<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            topic_name: Cow::Borrowed(""),
-            num_partitions: 0,
-            partition_metadata: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicMetadata<'a> {
@@ -166,21 +139,12 @@ impl<'a> TopicMetadata<'a> {
 }
 
 /// Part of `ConsumerGroupPartitionMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionMetadata<'a> {
     /// Every version.
     pub partition: i32,
     /// Every version.
     pub racks: Vec<Cow<'a, str>>,
-}
-
-impl Default for PartitionMetadata<'_> {
-    fn default() -> Self {
-        Self {
-            partition: 0,
-            racks: Vec::new(),
-        }
-    }
 }
 
 impl<'a> PartitionMetadata<'a> {

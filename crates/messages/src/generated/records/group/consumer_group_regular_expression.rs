@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupRegularExpressionKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub regular_expression: Cow<'a, str>,
-}
-
-impl Default for ConsumerGroupRegularExpressionKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            regular_expression: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupRegularExpressionKey<'a> {
@@ -59,7 +50,7 @@ impl<'a> ConsumerGroupRegularExpressionKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupRegularExpressionValue<'a> {
     /// Every version.
     pub topics: Vec<Cow<'a, str>>,
@@ -67,16 +58,6 @@ pub struct ConsumerGroupRegularExpressionValue<'a> {
     pub version: i64,
     /// Every version.
     pub timestamp: i64,
-}
-
-impl Default for ConsumerGroupRegularExpressionValue<'_> {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            version: 0,
-            timestamp: 0,
-        }
-    }
 }
 
 impl<'a> ConsumerGroupRegularExpressionValue<'a> {

@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupTargetAssignmentMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for ConsumerGroupTargetAssignmentMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ConsumerGroupTargetAssignmentMetadataKey<'a> {
@@ -53,21 +45,12 @@ impl<'a> ConsumerGroupTargetAssignmentMetadataKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupTargetAssignmentMetadataValue {
     /// Every version.
     pub assignment_epoch: i32,
     /// Every version, tag 0.
     pub assignment_timestamp: i64,
-}
-
-impl Default for ConsumerGroupTargetAssignmentMetadataValue {
-    fn default() -> Self {
-        Self {
-            assignment_epoch: 0,
-            assignment_timestamp: 0,
-        }
-    }
 }
 
 impl ConsumerGroupTargetAssignmentMetadataValue {

@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct GroupMetadataKey<'a> {
     /// Every version.
     pub group: Cow<'a, str>,
-}
-
-impl Default for GroupMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> GroupMetadataKey<'a> {
@@ -245,8 +237,8 @@ impl<'a> MemberMetadata<'a> {
     fn size_min(version: wire::ApiVersion) -> usize {
         match version.0 {
             ..1 => 18,
-            ..3 => 22,
-            ..4 => 24,
+            1..3 => 22,
+            3..4 => 24,
             _ => 15,
         }
     }

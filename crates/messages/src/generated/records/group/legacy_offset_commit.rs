@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LegacyOffsetCommitKey<'a> {
     /// Every version.
     pub group: Cow<'a, str>,
@@ -16,16 +16,6 @@ pub struct LegacyOffsetCommitKey<'a> {
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for LegacyOffsetCommitKey<'_> {
-    fn default() -> Self {
-        Self {
-            group: Cow::Borrowed(""),
-            topic: Cow::Borrowed(""),
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> LegacyOffsetCommitKey<'a> {
@@ -65,7 +55,7 @@ impl<'a> LegacyOffsetCommitKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LegacyOffsetCommitValue<'a> {
     /// Every version.
     pub offset: i64,
@@ -73,16 +63,6 @@ pub struct LegacyOffsetCommitValue<'a> {
     pub metadata: Cow<'a, str>,
     /// Every version.
     pub commit_timestamp: i64,
-}
-
-impl Default for LegacyOffsetCommitValue<'_> {
-    fn default() -> Self {
-        Self {
-            offset: 0,
-            metadata: Cow::Borrowed(""),
-            commit_timestamp: 0,
-        }
-    }
 }
 
 impl<'a> LegacyOffsetCommitValue<'a> {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitKey<'a> {
     /// Every version.
     pub group: Cow<'a, str>,
@@ -16,16 +16,6 @@ pub struct OffsetCommitKey<'a> {
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for OffsetCommitKey<'_> {
-    fn default() -> Self {
-        Self {
-            group: Cow::Borrowed(""),
-            topic: Cow::Borrowed(""),
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> OffsetCommitKey<'a> {

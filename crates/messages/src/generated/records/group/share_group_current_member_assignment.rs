@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupCurrentMemberAssignmentKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for ShareGroupCurrentMemberAssignmentKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ShareGroupCurrentMemberAssignmentKey<'a> {
@@ -59,7 +50,7 @@ impl<'a> ShareGroupCurrentMemberAssignmentKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupCurrentMemberAssignmentValue {
     /// Every version.
     pub member_epoch: i32,
@@ -69,17 +60,6 @@ pub struct ShareGroupCurrentMemberAssignmentValue {
     pub state: i8,
     /// Every version.
     pub assigned_partitions: Vec<TopicPartitions>,
-}
-
-impl Default for ShareGroupCurrentMemberAssignmentValue {
-    fn default() -> Self {
-        Self {
-            member_epoch: 0,
-            previous_member_epoch: 0,
-            state: 0,
-            assigned_partitions: Vec::new(),
-        }
-    }
 }
 
 impl ShareGroupCurrentMemberAssignmentValue {
@@ -117,21 +97,12 @@ impl ShareGroupCurrentMemberAssignmentValue {
 }
 
 /// Part of `ShareGroupCurrentMemberAssignmentValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartitions {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartitions {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl TopicPartitions {

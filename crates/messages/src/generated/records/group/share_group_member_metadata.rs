@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupMemberMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for ShareGroupMemberMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ShareGroupMemberMetadataKey<'a> {

@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for ShareGroupMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ShareGroupMetadataKey<'a> {
@@ -53,21 +45,12 @@ impl<'a> ShareGroupMetadataKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupMetadataValue {
     /// Every version.
     pub epoch: i32,
     /// Every version.
     pub metadata_hash: i64,
-}
-
-impl Default for ShareGroupMetadataValue {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            metadata_hash: 0,
-        }
-    }
 }
 
 impl ShareGroupMetadataValue {

@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupStatePartitionMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for ShareGroupStatePartitionMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ShareGroupStatePartitionMetadataKey<'a> {
@@ -53,7 +45,7 @@ impl<'a> ShareGroupStatePartitionMetadataKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupStatePartitionMetadataValue<'a> {
     /// Every version.
     pub initializing_topics: Vec<TopicPartitionsInfo<'a>>,
@@ -61,16 +53,6 @@ pub struct ShareGroupStatePartitionMetadataValue<'a> {
     pub initialized_topics: Vec<TopicPartitionsInfo<'a>>,
     /// Every version.
     pub deleting_topics: Vec<TopicInfo<'a>>,
-}
-
-impl Default for ShareGroupStatePartitionMetadataValue<'_> {
-    fn default() -> Self {
-        Self {
-            initializing_topics: Vec::new(),
-            initialized_topics: Vec::new(),
-            deleting_topics: Vec::new(),
-        }
-    }
 }
 
 impl<'a> ShareGroupStatePartitionMetadataValue<'a> {
@@ -124,21 +106,12 @@ impl<'a> ShareGroupStatePartitionMetadataValue<'a> {
 }
 
 /// Part of `ShareGroupStatePartitionMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicInfo<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub topic_name: Cow<'a, str>,
-}
-
-impl Default for TopicInfo<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            topic_name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> TopicInfo<'a> {
@@ -170,7 +143,7 @@ impl<'a> TopicInfo<'a> {
 }
 
 /// Part of `ShareGroupStatePartitionMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartitionsInfo<'a> {
     /// Every version.
     pub topic_id: wire::Uuid,
@@ -178,16 +151,6 @@ pub struct TopicPartitionsInfo<'a> {
     pub topic_name: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartitionsInfo<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            topic_name: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicPartitionsInfo<'a> {

@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupTargetAssignmentMemberKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for ShareGroupTargetAssignmentMemberKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ShareGroupTargetAssignmentMemberKey<'a> {
@@ -59,18 +50,10 @@ impl<'a> ShareGroupTargetAssignmentMemberKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupTargetAssignmentMemberValue {
     /// Every version.
     pub topic_partitions: Vec<TopicPartition>,
-}
-
-impl Default for ShareGroupTargetAssignmentMemberValue {
-    fn default() -> Self {
-        Self {
-            topic_partitions: Vec::new(),
-        }
-    }
 }
 
 impl ShareGroupTargetAssignmentMemberValue {
@@ -102,21 +85,12 @@ impl ShareGroupTargetAssignmentMemberValue {
 }
 
 /// Part of `ShareGroupTargetAssignmentMemberValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicPartition {
     /// Every version.
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartition {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl TopicPartition {

@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupCurrentMemberAssignmentKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for StreamsGroupCurrentMemberAssignmentKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> StreamsGroupCurrentMemberAssignmentKey<'a> {
@@ -59,7 +50,7 @@ impl<'a> StreamsGroupCurrentMemberAssignmentKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupCurrentMemberAssignmentValue<'a> {
     /// Every version.
     pub member_epoch: i32,
@@ -79,22 +70,6 @@ pub struct StreamsGroupCurrentMemberAssignmentValue<'a> {
     pub standby_tasks_pending_revocation: Vec<TaskIds<'a>>,
     /// Every version.
     pub warmup_tasks_pending_revocation: Vec<TaskIds<'a>>,
-}
-
-impl Default for StreamsGroupCurrentMemberAssignmentValue<'_> {
-    fn default() -> Self {
-        Self {
-            member_epoch: 0,
-            previous_member_epoch: 0,
-            state: 0,
-            active_tasks: Vec::new(),
-            standby_tasks: Vec::new(),
-            warmup_tasks: Vec::new(),
-            active_tasks_pending_revocation: Vec::new(),
-            standby_tasks_pending_revocation: Vec::new(),
-            warmup_tasks_pending_revocation: Vec::new(),
-        }
-    }
 }
 
 impl<'a> StreamsGroupCurrentMemberAssignmentValue<'a> {

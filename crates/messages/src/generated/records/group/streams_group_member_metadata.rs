@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupMemberMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for StreamsGroupMemberMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> StreamsGroupMemberMetadataKey<'a> {
@@ -163,21 +154,12 @@ impl<'a> StreamsGroupMemberMetadataValue<'a> {
 }
 
 /// Part of `StreamsGroupMemberMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct KeyValue<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
     /// Every version.
     pub value: Cow<'a, str>,
-}
-
-impl Default for KeyValue<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> KeyValue<'a> {
@@ -209,21 +191,12 @@ impl<'a> KeyValue<'a> {
 }
 
 /// Part of `StreamsGroupMemberMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Endpoint<'a> {
     /// Every version.
     pub host: Cow<'a, str>,
     /// Every version.
     pub port: u16,
-}
-
-impl Default for Endpoint<'_> {
-    fn default() -> Self {
-        Self {
-            host: Cow::Borrowed(""),
-            port: 0,
-        }
-    }
 }
 
 impl<'a> Endpoint<'a> {

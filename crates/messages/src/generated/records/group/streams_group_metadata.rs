@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for StreamsGroupMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> StreamsGroupMetadataKey<'a> {
@@ -174,21 +166,12 @@ impl<'a> StreamsGroupMetadataValue<'a> {
 }
 
 /// Part of `StreamsGroupMetadataValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct LastAssignmentConfig<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
     /// Every version.
     pub value: Cow<'a, str>,
-}
-
-impl Default for LastAssignmentConfig<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> LastAssignmentConfig<'a> {

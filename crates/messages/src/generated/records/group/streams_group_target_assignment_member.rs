@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTargetAssignmentMemberKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
     /// Every version.
     pub member_id: Cow<'a, str>,
-}
-
-impl Default for StreamsGroupTargetAssignmentMemberKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            member_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> StreamsGroupTargetAssignmentMemberKey<'a> {
@@ -59,7 +50,7 @@ impl<'a> StreamsGroupTargetAssignmentMemberKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTargetAssignmentMemberValue<'a> {
     /// Every version.
     pub active_tasks: Vec<TaskIds<'a>>,
@@ -67,16 +58,6 @@ pub struct StreamsGroupTargetAssignmentMemberValue<'a> {
     pub standby_tasks: Vec<TaskIds<'a>>,
     /// Every version.
     pub warmup_tasks: Vec<TaskIds<'a>>,
-}
-
-impl Default for StreamsGroupTargetAssignmentMemberValue<'_> {
-    fn default() -> Self {
-        Self {
-            active_tasks: Vec::new(),
-            standby_tasks: Vec::new(),
-            warmup_tasks: Vec::new(),
-        }
-    }
 }
 
 impl<'a> StreamsGroupTargetAssignmentMemberValue<'a> {
@@ -130,21 +111,12 @@ impl<'a> StreamsGroupTargetAssignmentMemberValue<'a> {
 }
 
 /// Part of `StreamsGroupTargetAssignmentMemberValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TaskIds<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
     /// Every version.
     pub partitions: Vec<i32>,
-}
-
-impl Default for TaskIds<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TaskIds<'a> {

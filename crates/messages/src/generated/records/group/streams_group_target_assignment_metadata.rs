@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTargetAssignmentMetadataKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for StreamsGroupTargetAssignmentMetadataKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> StreamsGroupTargetAssignmentMetadataKey<'a> {
@@ -53,21 +45,12 @@ impl<'a> StreamsGroupTargetAssignmentMetadataKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTargetAssignmentMetadataValue {
     /// Every version.
     pub assignment_epoch: i32,
     /// Every version, tag 0.
     pub assignment_timestamp: i64,
-}
-
-impl Default for StreamsGroupTargetAssignmentMetadataValue {
-    fn default() -> Self {
-        Self {
-            assignment_epoch: 0,
-            assignment_timestamp: 0,
-        }
-    }
 }
 
 impl StreamsGroupTargetAssignmentMetadataValue {

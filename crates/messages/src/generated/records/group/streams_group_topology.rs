@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTopologyKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
-}
-
-impl Default for StreamsGroupTopologyKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> StreamsGroupTopologyKey<'a> {
@@ -53,21 +45,12 @@ impl<'a> StreamsGroupTopologyKey<'a> {
 }
 
 /// Record value, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StreamsGroupTopologyValue<'a> {
     /// Every version.
     pub epoch: i32,
     /// Every version.
     pub subtopologies: Vec<Subtopology<'a>>,
-}
-
-impl Default for StreamsGroupTopologyValue<'_> {
-    fn default() -> Self {
-        Self {
-            epoch: 0,
-            subtopologies: Vec::new(),
-        }
-    }
 }
 
 impl<'a> StreamsGroupTopologyValue<'a> {
@@ -110,7 +93,7 @@ impl<'a> StreamsGroupTopologyValue<'a> {
 }
 
 /// Part of `StreamsGroupTopologyValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Subtopology<'a> {
     /// Every version.
     pub subtopology_id: Cow<'a, str>,
@@ -126,20 +109,6 @@ pub struct Subtopology<'a> {
     pub repartition_source_topics: Vec<TopicInfo<'a>>,
     /// Every version.
     pub copartition_groups: Vec<CopartitionGroup>,
-}
-
-impl Default for Subtopology<'_> {
-    fn default() -> Self {
-        Self {
-            subtopology_id: Cow::Borrowed(""),
-            source_topics: Vec::new(),
-            source_topic_regex: Vec::new(),
-            state_changelog_topics: Vec::new(),
-            repartition_sink_topics: Vec::new(),
-            repartition_source_topics: Vec::new(),
-            copartition_groups: Vec::new(),
-        }
-    }
 }
 
 impl<'a> Subtopology<'a> {
@@ -210,7 +179,7 @@ impl<'a> Subtopology<'a> {
 }
 
 /// Part of `StreamsGroupTopologyValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct CopartitionGroup {
     /// Every version.
     pub source_topics: Vec<i16>,
@@ -218,16 +187,6 @@ pub struct CopartitionGroup {
     pub source_topic_regex: Vec<i16>,
     /// Every version.
     pub repartition_source_topics: Vec<i16>,
-}
-
-impl Default for CopartitionGroup {
-    fn default() -> Self {
-        Self {
-            source_topics: Vec::new(),
-            source_topic_regex: Vec::new(),
-            repartition_source_topics: Vec::new(),
-        }
-    }
 }
 
 impl CopartitionGroup {
@@ -264,7 +223,7 @@ impl CopartitionGroup {
 }
 
 /// Part of `StreamsGroupTopologyValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicInfo<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -274,17 +233,6 @@ pub struct TopicInfo<'a> {
     pub replication_factor: i16,
     /// Every version.
     pub topic_configs: Vec<TopicConfig<'a>>,
-}
-
-impl Default for TopicInfo<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            partitions: 0,
-            replication_factor: 0,
-            topic_configs: Vec::new(),
-        }
-    }
 }
 
 impl<'a> TopicInfo<'a> {
@@ -326,21 +274,12 @@ impl<'a> TopicInfo<'a> {
 }
 
 /// Part of `StreamsGroupTopologyValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicConfig<'a> {
     /// Every version.
     pub key: Cow<'a, str>,
     /// Every version.
     pub value: Cow<'a, str>,
-}
-
-impl Default for TopicConfig<'_> {
-    fn default() -> Self {
-        Self {
-            key: Cow::Borrowed(""),
-            value: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> TopicConfig<'a> {

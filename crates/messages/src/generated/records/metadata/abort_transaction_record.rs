@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AbortTransactionRecord<'a> {
     /// Every version, tag 0.
     pub reason: Option<Cow<'a, str>>,
-}
-
-impl Default for AbortTransactionRecord<'_> {
-    fn default() -> Self {
-        Self {
-            reason: None,
-        }
-    }
 }
 
 impl<'a> AbortTransactionRecord<'a> {

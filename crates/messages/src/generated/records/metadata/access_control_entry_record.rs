@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AccessControlEntryRecord<'a> {
     /// Every version.
     pub id: wire::Uuid,
@@ -26,21 +26,6 @@ pub struct AccessControlEntryRecord<'a> {
     pub operation: i8,
     /// Every version.
     pub permission_type: i8,
-}
-
-impl Default for AccessControlEntryRecord<'_> {
-    fn default() -> Self {
-        Self {
-            id: wire::Uuid::ZERO,
-            resource_type: 0,
-            resource_name: Cow::Borrowed(""),
-            pattern_type: 0,
-            principal: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            operation: 0,
-            permission_type: 0,
-        }
-    }
 }
 
 impl<'a> AccessControlEntryRecord<'a> {

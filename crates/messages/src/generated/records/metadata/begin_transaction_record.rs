@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct BeginTransactionRecord<'a> {
     /// Every version, tag 0.
     pub name: Option<Cow<'a, str>>,
-}
-
-impl Default for BeginTransactionRecord<'_> {
-    fn default() -> Self {
-        Self {
-            name: None,
-        }
-    }
 }
 
 impl<'a> BeginTransactionRecord<'a> {

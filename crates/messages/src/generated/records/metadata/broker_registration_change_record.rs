@@ -6,7 +6,7 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct BrokerRegistrationChangeRecord {
     /// Every version, brokerId.
     pub broker_id: i32,
@@ -20,19 +20,6 @@ pub struct BrokerRegistrationChangeRecord {
     pub log_dirs: Vec<wire::Uuid>,
     /// Versions 3+, tag 3.
     pub cordoned_log_dirs: Option<Vec<wire::Uuid>>,
-}
-
-impl Default for BrokerRegistrationChangeRecord {
-    fn default() -> Self {
-        Self {
-            broker_id: 0,
-            broker_epoch: 0,
-            fenced: 0,
-            in_controlled_shutdown: 0,
-            log_dirs: Vec::new(),
-            cordoned_log_dirs: None,
-        }
-    }
 }
 
 impl BrokerRegistrationChangeRecord {
@@ -80,19 +67,19 @@ impl BrokerRegistrationChangeRecord {
         let v = version.0;
         out.i32(self.broker_id);
         out.i64(self.broker_epoch);
-        if !(v >= 1) && self.in_controlled_shutdown != 0 {
+        if v < 1 && self.in_controlled_shutdown != 0 {
             return write::unsupported("BrokerRegistrationChangeRecord.in_controlled_shutdown", version);
         }
-        if !(v >= 2) && !self.log_dirs.is_empty() {
+        if v < 2 && !self.log_dirs.is_empty() {
             return write::unsupported("BrokerRegistrationChangeRecord.log_dirs", version);
         }
-        if !(v >= 3) && self.cordoned_log_dirs.is_some() {
+        if v < 3 && self.cordoned_log_dirs.is_some() {
             return write::unsupported("BrokerRegistrationChangeRecord.cordoned_log_dirs", version);
         }
         let tag_0 = self.fenced != 0;
-        let tag_1 = v >= 1 && (self.in_controlled_shutdown != 0);
-        let tag_2 = v >= 2 && (!self.log_dirs.is_empty());
-        let tag_3 = v >= 3 && (self.cordoned_log_dirs.is_some());
+        let tag_1 = v >= 1 && self.in_controlled_shutdown != 0;
+        let tag_2 = v >= 2 && !self.log_dirs.is_empty();
+        let tag_3 = v >= 3 && self.cordoned_log_dirs.is_some();
         out.uvarint(u32::from(tag_0) + u32::from(tag_1) + u32::from(tag_2) + u32::from(tag_3));
         if tag_0 {
             out.tagged(0, |out| {

@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ClearElrRecord<'a> {
     /// Every version, topicName.
     pub topic_name: Cow<'a, str>,
-}
-
-impl Default for ClearElrRecord<'_> {
-    fn default() -> Self {
-        Self {
-            topic_name: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> ClearElrRecord<'a> {

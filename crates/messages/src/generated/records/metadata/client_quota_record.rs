@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ClientQuotaRecord<'a> {
     /// Every version.
     pub entity: Vec<EntityData<'a>>,
@@ -18,17 +18,6 @@ pub struct ClientQuotaRecord<'a> {
     pub value: f64,
     /// Every version.
     pub remove: bool,
-}
-
-impl Default for ClientQuotaRecord<'_> {
-    fn default() -> Self {
-        Self {
-            entity: Vec::new(),
-            key: Cow::Borrowed(""),
-            value: 0.0,
-            remove: false,
-        }
-    }
 }
 
 impl<'a> ClientQuotaRecord<'a> {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DelegationTokenRecord<'a> {
     /// Every version.
     pub owner: Cow<'a, str>,
@@ -24,20 +24,6 @@ pub struct DelegationTokenRecord<'a> {
     pub expiration_timestamp: i64,
     /// Every version.
     pub token_id: Cow<'a, str>,
-}
-
-impl Default for DelegationTokenRecord<'_> {
-    fn default() -> Self {
-        Self {
-            owner: Cow::Borrowed(""),
-            requester: Cow::Borrowed(""),
-            renewers: Vec::new(),
-            issue_timestamp: 0,
-            max_timestamp: 0,
-            expiration_timestamp: 0,
-            token_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> DelegationTokenRecord<'a> {

@@ -6,15 +6,8 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndTransactionRecord {
-}
-
-impl Default for EndTransactionRecord {
-    fn default() -> Self {
-        Self {
-        }
-    }
 }
 
 impl EndTransactionRecord {

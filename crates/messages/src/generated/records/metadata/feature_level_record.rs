@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct FeatureLevelRecord<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
     /// Every version.
     pub feature_level: i16,
-}
-
-impl Default for FeatureLevelRecord<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            feature_level: 0,
-        }
-    }
 }
 
 impl<'a> FeatureLevelRecord<'a> {

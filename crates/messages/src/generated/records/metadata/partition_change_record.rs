@@ -115,13 +115,13 @@ impl PartitionChangeRecord {
         let v = version.0;
         out.i32(self.partition_id);
         out.uuid(self.topic_id);
-        if !(v >= 2) && self.eligible_leader_replicas.is_some() {
+        if v < 2 && self.eligible_leader_replicas.is_some() {
             return write::unsupported("PartitionChangeRecord.eligible_leader_replicas", version);
         }
-        if !(v >= 2) && self.last_known_elr.is_some() {
+        if v < 2 && self.last_known_elr.is_some() {
             return write::unsupported("PartitionChangeRecord.last_known_elr", version);
         }
-        if !(v >= 1) && self.directories.is_some() {
+        if v < 1 && self.directories.is_some() {
             return write::unsupported("PartitionChangeRecord.directories", version);
         }
         let tag_0 = self.isr.is_some();
@@ -130,9 +130,9 @@ impl PartitionChangeRecord {
         let tag_3 = self.removing_replicas.is_some();
         let tag_4 = self.adding_replicas.is_some();
         let tag_5 = self.leader_recovery_state != -1;
-        let tag_6 = v >= 2 && (self.eligible_leader_replicas.is_some());
-        let tag_7 = v >= 2 && (self.last_known_elr.is_some());
-        let tag_8 = v >= 1 && (self.directories.is_some());
+        let tag_6 = v >= 2 && self.eligible_leader_replicas.is_some();
+        let tag_7 = v >= 2 && self.last_known_elr.is_some();
+        let tag_8 = v >= 1 && self.directories.is_some();
         out.uvarint(u32::from(tag_0) + u32::from(tag_1) + u32::from(tag_2) + u32::from(tag_3) + u32::from(tag_4) + u32::from(tag_5) + u32::from(tag_6) + u32::from(tag_7) + u32::from(tag_8));
         if tag_0 {
             out.tagged(0, |out| {

@@ -140,15 +140,15 @@ impl PartitionRecord {
         } else if !self.directories.is_empty() {
             return write::unsupported("PartitionRecord.directories", version);
         }
-        if !(v >= 2) && self.eligible_leader_replicas.is_some() {
+        if v < 2 && self.eligible_leader_replicas.is_some() {
             return write::unsupported("PartitionRecord.eligible_leader_replicas", version);
         }
-        if !(v >= 2) && self.last_known_elr.is_some() {
+        if v < 2 && self.last_known_elr.is_some() {
             return write::unsupported("PartitionRecord.last_known_elr", version);
         }
         let tag_0 = self.leader_recovery_state != 0;
-        let tag_1 = v >= 2 && (self.eligible_leader_replicas.is_some());
-        let tag_2 = v >= 2 && (self.last_known_elr.is_some());
+        let tag_1 = v >= 2 && self.eligible_leader_replicas.is_some();
+        let tag_2 = v >= 2 && self.last_known_elr.is_some();
         out.uvarint(u32::from(tag_0) + u32::from(tag_1) + u32::from(tag_2));
         if tag_0 {
             out.tagged(0, |out| {

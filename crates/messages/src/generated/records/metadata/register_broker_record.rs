@@ -125,14 +125,14 @@ impl<'a> RegisterBrokerRecord<'a> {
         } else if self.in_controlled_shutdown {
             return write::unsupported("RegisterBrokerRecord.in_controlled_shutdown", version);
         }
-        if !(v >= 3) && !self.log_dirs.is_empty() {
+        if v < 3 && !self.log_dirs.is_empty() {
             return write::unsupported("RegisterBrokerRecord.log_dirs", version);
         }
-        if !(v >= 4) && self.cordoned_log_dirs.is_some() {
+        if v < 4 && self.cordoned_log_dirs.is_some() {
             return write::unsupported("RegisterBrokerRecord.cordoned_log_dirs", version);
         }
-        let tag_0 = v >= 3 && (!self.log_dirs.is_empty());
-        let tag_1 = v >= 4 && (self.cordoned_log_dirs.is_some());
+        let tag_0 = v >= 3 && !self.log_dirs.is_empty();
+        let tag_1 = v >= 4 && self.cordoned_log_dirs.is_some();
         out.uvarint(u32::from(tag_0) + u32::from(tag_1));
         if tag_0 {
             out.tagged(0, |out| {
@@ -175,7 +175,7 @@ impl<'a> RegisterBrokerRecord<'a> {
 }
 
 /// Part of `RegisterBrokerRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct BrokerFeature<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -183,16 +183,6 @@ pub struct BrokerFeature<'a> {
     pub min_supported_version: i16,
     /// Every version.
     pub max_supported_version: i16,
-}
-
-impl Default for BrokerFeature<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            min_supported_version: 0,
-            max_supported_version: 0,
-        }
-    }
 }
 
 impl<'a> BrokerFeature<'a> {
@@ -227,7 +217,7 @@ impl<'a> BrokerFeature<'a> {
 }
 
 /// Part of `RegisterBrokerRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct BrokerEndpoint<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -237,17 +227,6 @@ pub struct BrokerEndpoint<'a> {
     pub port: u16,
     /// Every version.
     pub security_protocol: i16,
-}
-
-impl Default for BrokerEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-            security_protocol: 0,
-        }
-    }
 }
 
 impl<'a> BrokerEndpoint<'a> {

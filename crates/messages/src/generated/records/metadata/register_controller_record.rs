@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RegisterControllerRecord<'a> {
     /// Every version.
     pub controller_id: i32,
@@ -20,18 +20,6 @@ pub struct RegisterControllerRecord<'a> {
     pub end_points: Vec<ControllerEndpoint<'a>>,
     /// Every version.
     pub features: Vec<ControllerFeature<'a>>,
-}
-
-impl Default for RegisterControllerRecord<'_> {
-    fn default() -> Self {
-        Self {
-            controller_id: 0,
-            incarnation_id: wire::Uuid::ZERO,
-            zk_migration_ready: false,
-            end_points: Vec::new(),
-            features: Vec::new(),
-        }
-    }
 }
 
 impl<'a> RegisterControllerRecord<'a> {
@@ -87,7 +75,7 @@ impl<'a> RegisterControllerRecord<'a> {
 }
 
 /// Part of `RegisterControllerRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ControllerFeature<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -95,16 +83,6 @@ pub struct ControllerFeature<'a> {
     pub min_supported_version: i16,
     /// Every version.
     pub max_supported_version: i16,
-}
-
-impl Default for ControllerFeature<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            min_supported_version: 0,
-            max_supported_version: 0,
-        }
-    }
 }
 
 impl<'a> ControllerFeature<'a> {
@@ -139,7 +117,7 @@ impl<'a> ControllerFeature<'a> {
 }
 
 /// Part of `RegisterControllerRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ControllerEndpoint<'a> {
     /// Every version, key of its array.
     pub name: Cow<'a, str>,
@@ -149,17 +127,6 @@ pub struct ControllerEndpoint<'a> {
     pub port: u16,
     /// Every version.
     pub security_protocol: i16,
-}
-
-impl Default for ControllerEndpoint<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            host: Cow::Borrowed(""),
-            port: 0,
-            security_protocol: 0,
-        }
-    }
 }
 
 impl<'a> ControllerEndpoint<'a> {

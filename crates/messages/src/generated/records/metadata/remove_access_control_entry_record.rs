@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoveAccessControlEntryRecord {
     /// Every version.
     pub id: wire::Uuid,
-}
-
-impl Default for RemoveAccessControlEntryRecord {
-    fn default() -> Self {
-        Self {
-            id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl RemoveAccessControlEntryRecord {

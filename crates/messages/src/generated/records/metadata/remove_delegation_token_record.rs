@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoveDelegationTokenRecord<'a> {
     /// Every version.
     pub token_id: Cow<'a, str>,
-}
-
-impl Default for RemoveDelegationTokenRecord<'_> {
-    fn default() -> Self {
-        Self {
-            token_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> RemoveDelegationTokenRecord<'a> {

@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoveTopicRecord {
     /// Every version.
     pub topic_id: wire::Uuid,
-}
-
-impl Default for RemoveTopicRecord {
-    fn default() -> Self {
-        Self {
-            topic_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl RemoveTopicRecord {

@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoveUserScramCredentialRecord<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
     /// Every version.
     pub mechanism: i8,
-}
-
-impl Default for RemoveUserScramCredentialRecord<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            mechanism: 0,
-        }
-    }
 }
 
 impl<'a> RemoveUserScramCredentialRecord<'a> {

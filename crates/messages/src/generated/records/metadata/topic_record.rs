@@ -8,21 +8,12 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicRecord<'a> {
     /// Every version, topicName.
     pub name: Cow<'a, str>,
     /// Every version.
     pub topic_id: wire::Uuid,
-}
-
-impl Default for TopicRecord<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl<'a> TopicRecord<'a> {

@@ -6,21 +6,12 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UnfenceBrokerRecord {
     /// Every version, brokerId.
     pub id: i32,
     /// Every version.
     pub epoch: i64,
-}
-
-impl Default for UnfenceBrokerRecord {
-    fn default() -> Self {
-        Self {
-            id: 0,
-            epoch: 0,
-        }
-    }
 }
 
 impl UnfenceBrokerRecord {

@@ -6,21 +6,12 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UnregisterBrokerRecord {
     /// Every version, brokerId.
     pub broker_id: i32,
     /// Every version.
     pub broker_epoch: i64,
-}
-
-impl Default for UnregisterBrokerRecord {
-    fn default() -> Self {
-        Self {
-            broker_id: 0,
-            broker_epoch: 0,
-        }
-    }
 }
 
 impl UnregisterBrokerRecord {

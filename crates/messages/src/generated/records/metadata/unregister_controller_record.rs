@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UnregisterControllerRecord {
     /// Every version.
     pub controller_id: i32,
-}
-
-impl Default for UnregisterControllerRecord {
-    fn default() -> Self {
-        Self {
-            controller_id: 0,
-        }
-    }
 }
 
 impl UnregisterControllerRecord {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct UserScramCredentialRecord<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -22,19 +22,6 @@ pub struct UserScramCredentialRecord<'a> {
     pub server_key: Cow<'a, [u8]>,
     /// Every version.
     pub iterations: i32,
-}
-
-impl Default for UserScramCredentialRecord<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            mechanism: 0,
-            salt: Cow::Borrowed(&[]),
-            stored_key: Cow::Borrowed(&[]),
-            server_key: Cow::Borrowed(&[]),
-            iterations: 0,
-        }
-    }
 }
 
 impl<'a> UserScramCredentialRecord<'a> {

@@ -6,18 +6,10 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ZkMigrationStateRecord {
     /// Every version.
     pub zk_migration_state: i8,
-}
-
-impl Default for ZkMigrationStateRecord {
-    fn default() -> Self {
-        Self {
-            zk_migration_state: 0,
-        }
-    }
 }
 
 impl ZkMigrationStateRecord {

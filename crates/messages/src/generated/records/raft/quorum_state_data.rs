@@ -119,18 +119,10 @@ impl<'a> QuorumStateData<'a> {
 }
 
 /// Part of `QuorumStateData`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Voter {
     /// Every version.
     pub voter_id: i32,
-}
-
-impl Default for Voter {
-    fn default() -> Self {
-        Self {
-            voter_id: 0,
-        }
-    }
 }
 
 impl Voter {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DefaultPrincipalData<'a> {
     /// Every version.
     pub type_: Cow<'a, str>,
@@ -16,16 +16,6 @@ pub struct DefaultPrincipalData<'a> {
     pub name: Cow<'a, str>,
     /// Every version.
     pub token_authenticated: bool,
-}
-
-impl Default for DefaultPrincipalData<'_> {
-    fn default() -> Self {
-        Self {
-            type_: Cow::Borrowed(""),
-            name: Cow::Borrowed(""),
-            token_authenticated: false,
-        }
-    }
 }
 
 impl<'a> DefaultPrincipalData<'a> {

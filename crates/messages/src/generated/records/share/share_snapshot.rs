@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareSnapshotKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
@@ -16,16 +16,6 @@ pub struct ShareSnapshotKey<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for ShareSnapshotKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> ShareSnapshotKey<'a> {
@@ -159,7 +149,7 @@ impl ShareSnapshotValue {
 }
 
 /// Part of `ShareSnapshotValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StateBatch {
     /// Every version.
     pub first_offset: i64,
@@ -169,17 +159,6 @@ pub struct StateBatch {
     pub delivery_state: i8,
     /// Every version.
     pub delivery_count: i16,
-}
-
-impl Default for StateBatch {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            delivery_state: 0,
-            delivery_count: 0,
-        }
-    }
 }
 
 impl StateBatch {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareUpdateKey<'a> {
     /// Every version.
     pub group_id: Cow<'a, str>,
@@ -16,16 +16,6 @@ pub struct ShareUpdateKey<'a> {
     pub topic_id: wire::Uuid,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for ShareUpdateKey<'_> {
-    fn default() -> Self {
-        Self {
-            group_id: Cow::Borrowed(""),
-            topic_id: wire::Uuid::ZERO,
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> ShareUpdateKey<'a> {
@@ -144,7 +134,7 @@ impl ShareUpdateValue {
 }
 
 /// Part of `ShareUpdateValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct StateBatch {
     /// Every version.
     pub first_offset: i64,
@@ -154,17 +144,6 @@ pub struct StateBatch {
     pub delivery_state: i8,
     /// Every version.
     pub delivery_count: i16,
-}
-
-impl Default for StateBatch {
-    fn default() -> Self {
-        Self {
-            first_offset: 0,
-            last_offset: 0,
-            delivery_state: 0,
-            delivery_count: 0,
-        }
-    }
 }
 
 impl StateBatch {

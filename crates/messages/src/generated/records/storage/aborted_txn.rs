@@ -6,7 +6,7 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct AbortedTxn {
     /// Every version.
     pub producer_id: i64,
@@ -16,17 +16,6 @@ pub struct AbortedTxn {
     pub last_offset: i64,
     /// Every version.
     pub last_stable_offset: i64,
-}
-
-impl Default for AbortedTxn {
-    fn default() -> Self {
-        Self {
-            producer_id: 0,
-            first_offset: 0,
-            last_offset: 0,
-            last_stable_offset: 0,
-        }
-    }
 }
 
 impl AbortedTxn {

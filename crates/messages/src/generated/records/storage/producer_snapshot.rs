@@ -6,21 +6,12 @@ use ottla_wire as wire;
 use crate::parts::{read, write};
 
 /// Data, versions 1..=1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProducerSnapshot {
     /// Every version.
     pub crc: u32,
     /// Every version.
     pub producer_entries: Vec<ProducerEntry>,
-}
-
-impl Default for ProducerSnapshot {
-    fn default() -> Self {
-        Self {
-            crc: 0,
-            producer_entries: Vec::new(),
-        }
-    }
 }
 
 impl ProducerSnapshot {
@@ -50,7 +41,7 @@ impl ProducerSnapshot {
 }
 
 /// Part of `ProducerSnapshot`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProducerEntry {
     /// Every version.
     pub producer_id: i64,
@@ -68,21 +59,6 @@ pub struct ProducerEntry {
     pub coordinator_epoch: i32,
     /// Every version.
     pub current_txn_first_offset: i64,
-}
-
-impl Default for ProducerEntry {
-    fn default() -> Self {
-        Self {
-            producer_id: 0,
-            epoch: 0,
-            last_sequence: 0,
-            last_offset: 0,
-            offset_delta: 0,
-            timestamp: 0,
-            coordinator_epoch: 0,
-            current_txn_first_offset: 0,
-        }
-    }
 }
 
 impl ProducerEntry {

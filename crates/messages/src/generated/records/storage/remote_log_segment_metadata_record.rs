@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoteLogSegmentMetadataRecord<'a> {
     /// Every version.
     pub remote_log_segment_id: RemoteLogSegmentIdEntry<'a>,
@@ -32,24 +32,6 @@ pub struct RemoteLogSegmentMetadataRecord<'a> {
     pub remote_log_segment_state: i8,
     /// Every version, tag 0.
     pub txn_index_empty: bool,
-}
-
-impl Default for RemoteLogSegmentMetadataRecord<'_> {
-    fn default() -> Self {
-        Self {
-            remote_log_segment_id: RemoteLogSegmentIdEntry::default(),
-            start_offset: 0,
-            end_offset: 0,
-            broker_id: 0,
-            max_timestamp_ms: 0,
-            event_timestamp_ms: 0,
-            segment_leader_epochs: Vec::new(),
-            segment_size_in_bytes: 0,
-            custom_metadata: None,
-            remote_log_segment_state: 0,
-            txn_index_empty: false,
-        }
-    }
 }
 
 impl<'a> RemoteLogSegmentMetadataRecord<'a> {
@@ -135,21 +117,12 @@ impl<'a> RemoteLogSegmentMetadataRecord<'a> {
 }
 
 /// Part of `RemoteLogSegmentMetadataRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SegmentLeaderEpochEntry {
     /// Every version.
     pub leader_epoch: i32,
     /// Every version.
     pub offset: i64,
-}
-
-impl Default for SegmentLeaderEpochEntry {
-    fn default() -> Self {
-        Self {
-            leader_epoch: 0,
-            offset: 0,
-        }
-    }
 }
 
 impl SegmentLeaderEpochEntry {
@@ -172,21 +145,12 @@ impl SegmentLeaderEpochEntry {
 }
 
 /// Part of `RemoteLogSegmentMetadataRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoteLogSegmentIdEntry<'a> {
     /// Every version.
     pub topic_id_partition: TopicIdPartitionEntry<'a>,
     /// Every version.
     pub id: wire::Uuid,
-}
-
-impl Default for RemoteLogSegmentIdEntry<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id_partition: TopicIdPartitionEntry::default(),
-            id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl<'a> RemoteLogSegmentIdEntry<'a> {
@@ -218,7 +182,7 @@ impl<'a> RemoteLogSegmentIdEntry<'a> {
 }
 
 /// Part of `RemoteLogSegmentMetadataRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicIdPartitionEntry<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -226,16 +190,6 @@ pub struct TopicIdPartitionEntry<'a> {
     pub id: wire::Uuid,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for TopicIdPartitionEntry<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            id: wire::Uuid::ZERO,
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> TopicIdPartitionEntry<'a> {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoteLogSegmentMetadataSnapshotRecord<'a> {
     /// Every version.
     pub segment_id: wire::Uuid,
@@ -32,24 +32,6 @@ pub struct RemoteLogSegmentMetadataSnapshotRecord<'a> {
     pub remote_log_segment_state: i8,
     /// Every version, tag 0.
     pub txn_index_empty: bool,
-}
-
-impl Default for RemoteLogSegmentMetadataSnapshotRecord<'_> {
-    fn default() -> Self {
-        Self {
-            segment_id: wire::Uuid::ZERO,
-            start_offset: 0,
-            end_offset: 0,
-            broker_id: 0,
-            max_timestamp_ms: 0,
-            event_timestamp_ms: 0,
-            segment_leader_epochs: Vec::new(),
-            segment_size_in_bytes: 0,
-            custom_metadata: None,
-            remote_log_segment_state: 0,
-            txn_index_empty: false,
-        }
-    }
 }
 
 impl<'a> RemoteLogSegmentMetadataSnapshotRecord<'a> {
@@ -135,21 +117,12 @@ impl<'a> RemoteLogSegmentMetadataSnapshotRecord<'a> {
 }
 
 /// Part of `RemoteLogSegmentMetadataSnapshotRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct SegmentLeaderEpochEntry {
     /// Every version.
     pub leader_epoch: i32,
     /// Every version.
     pub offset: i64,
-}
-
-impl Default for SegmentLeaderEpochEntry {
-    fn default() -> Self {
-        Self {
-            leader_epoch: 0,
-            offset: 0,
-        }
-    }
 }
 
 impl SegmentLeaderEpochEntry {

@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoteLogSegmentMetadataUpdateRecord<'a> {
     /// Every version.
     pub remote_log_segment_id: RemoteLogSegmentIdEntry<'a>,
@@ -20,18 +20,6 @@ pub struct RemoteLogSegmentMetadataUpdateRecord<'a> {
     pub custom_metadata: Option<Cow<'a, [u8]>>,
     /// Every version.
     pub remote_log_segment_state: i8,
-}
-
-impl Default for RemoteLogSegmentMetadataUpdateRecord<'_> {
-    fn default() -> Self {
-        Self {
-            remote_log_segment_id: RemoteLogSegmentIdEntry::default(),
-            broker_id: 0,
-            event_timestamp_ms: 0,
-            custom_metadata: None,
-            remote_log_segment_state: 0,
-        }
-    }
 }
 
 impl<'a> RemoteLogSegmentMetadataUpdateRecord<'a> {
@@ -79,21 +67,12 @@ impl<'a> RemoteLogSegmentMetadataUpdateRecord<'a> {
 }
 
 /// Part of `RemoteLogSegmentMetadataUpdateRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemoteLogSegmentIdEntry<'a> {
     /// Every version.
     pub topic_id_partition: TopicIdPartitionEntry<'a>,
     /// Every version.
     pub id: wire::Uuid,
-}
-
-impl Default for RemoteLogSegmentIdEntry<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id_partition: TopicIdPartitionEntry::default(),
-            id: wire::Uuid::ZERO,
-        }
-    }
 }
 
 impl<'a> RemoteLogSegmentIdEntry<'a> {
@@ -125,7 +104,7 @@ impl<'a> RemoteLogSegmentIdEntry<'a> {
 }
 
 /// Part of `RemoteLogSegmentMetadataUpdateRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicIdPartitionEntry<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -133,16 +112,6 @@ pub struct TopicIdPartitionEntry<'a> {
     pub id: wire::Uuid,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for TopicIdPartitionEntry<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            id: wire::Uuid::ZERO,
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> TopicIdPartitionEntry<'a> {

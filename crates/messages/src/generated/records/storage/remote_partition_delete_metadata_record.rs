@@ -8,7 +8,7 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct RemotePartitionDeleteMetadataRecord<'a> {
     /// Every version.
     pub topic_id_partition: TopicIdPartitionEntry<'a>,
@@ -18,17 +18,6 @@ pub struct RemotePartitionDeleteMetadataRecord<'a> {
     pub event_timestamp_ms: i64,
     /// Every version.
     pub remote_partition_delete_state: i8,
-}
-
-impl Default for RemotePartitionDeleteMetadataRecord<'_> {
-    fn default() -> Self {
-        Self {
-            topic_id_partition: TopicIdPartitionEntry::default(),
-            broker_id: 0,
-            event_timestamp_ms: 0,
-            remote_partition_delete_state: 0,
-        }
-    }
 }
 
 impl<'a> RemotePartitionDeleteMetadataRecord<'a> {
@@ -73,7 +62,7 @@ impl<'a> RemotePartitionDeleteMetadataRecord<'a> {
 }
 
 /// Part of `RemotePartitionDeleteMetadataRecord`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicIdPartitionEntry<'a> {
     /// Every version.
     pub name: Cow<'a, str>,
@@ -81,16 +70,6 @@ pub struct TopicIdPartitionEntry<'a> {
     pub id: wire::Uuid,
     /// Every version.
     pub partition: i32,
-}
-
-impl Default for TopicIdPartitionEntry<'_> {
-    fn default() -> Self {
-        Self {
-            name: Cow::Borrowed(""),
-            id: wire::Uuid::ZERO,
-            partition: 0,
-        }
-    }
 }
 
 impl<'a> TopicIdPartitionEntry<'a> {

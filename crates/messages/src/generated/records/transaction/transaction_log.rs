@@ -8,18 +8,10 @@ use ottla_wire as wire;
 use crate::parts::{owned, read, write};
 
 /// Record key, versions 0..=0.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct TransactionLogKey<'a> {
     /// Every version.
     pub transactional_id: Cow<'a, str>,
-}
-
-impl Default for TransactionLogKey<'_> {
-    fn default() -> Self {
-        Self {
-            transactional_id: Cow::Borrowed(""),
-        }
-    }
 }
 
 impl<'a> TransactionLogKey<'a> {
@@ -158,16 +150,16 @@ impl<'a> TransactionLogValue<'a> {
         }
         out.i64(self.transaction_last_update_timestamp_ms);
         out.i64(self.transaction_start_timestamp_ms);
-        if !(v >= 1) && self.previous_producer_id != -1 {
+        if v < 1 && self.previous_producer_id != -1 {
             return write::unsupported("TransactionLogValue.previous_producer_id", version);
         }
-        if !(v >= 1) && self.next_producer_id != -1 {
+        if v < 1 && self.next_producer_id != -1 {
             return write::unsupported("TransactionLogValue.next_producer_id", version);
         }
-        if !(v >= 1) && self.client_transaction_version != 0 {
+        if v < 1 && self.client_transaction_version != 0 {
             return write::unsupported("TransactionLogValue.client_transaction_version", version);
         }
-        if !(v >= 1) && self.next_producer_epoch != -1 {
+        if v < 1 && self.next_producer_epoch != -1 {
             return write::unsupported("TransactionLogValue.next_producer_epoch", version);
         }
         if flexible {
@@ -224,21 +216,12 @@ impl<'a> TransactionLogValue<'a> {
 }
 
 /// Part of `TransactionLogValue`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionsSchema<'a> {
     /// Every version.
     pub topic: Cow<'a, str>,
     /// Every version.
     pub partition_ids: Vec<i32>,
-}
-
-impl Default for PartitionsSchema<'_> {
-    fn default() -> Self {
-        Self {
-            topic: Cow::Borrowed(""),
-            partition_ids: Vec::new(),
-        }
-    }
 }
 
 impl<'a> PartitionsSchema<'a> {

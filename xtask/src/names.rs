@@ -9,7 +9,7 @@ const KEYWORDS: &[&str] = &[
 
 /// `name` in snake case.
 #[must_use]
-pub fn snake(name: &str) -> String {
+pub(crate) fn snake(name: &str) -> String {
     let letters: Vec<char> = name.replace("KRaft", "Kraft").chars().collect();
     let mut out = String::new();
     for (at, letter) in letters.iter().enumerate() {
@@ -27,12 +27,12 @@ pub fn snake(name: &str) -> String {
 }
 
 /// Field name: snake case, with an underscore behind Rust's keywords.
-pub(super) fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     let name = snake(name);
     if KEYWORDS.contains(&name.as_str()) { format!("{name}_") } else { name }
 }
 
 /// Constant name: upper snake case.
-pub(super) fn constant(name: &str) -> String {
+pub(crate) fn constant(name: &str) -> String {
     snake(name).to_ascii_uppercase()
 }

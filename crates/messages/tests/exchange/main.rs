@@ -1,0 +1,65 @@
+//! The half of the lane `golden` on this side: `cargo test -p ottla-messages --test exchange -- write|check FOLDER`.
+#![expect(clippy::unwrap_used, reason = "a lane that cannot go on has failed")]
+
+#[path = "../messages/chance.rs"]
+mod chance;
+#[path = "../messages/entry.rs"]
+mod entry;
+#[path = "../messages/hex.rs"]
+mod hex;
+#[rustfmt::skip]
+#[path = "../messages/list.rs"]
+mod list;
+#[path = "../messages/sample.rs"]
+mod sample;
+
+use list::MESSAGES;
+use ottla_wire::Encoder;
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+const ROUNDS: u64 = 24;
+
+fn main() {
+    let words: Vec<String> = env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["write", folder] => write(Path::new(folder)),
+        ["check", folder] => check(Path::new(folder)),
+        _ => panic!("write FOLDER or check FOLDER expected, not {words:?}"),
+    }
+}
+
+/// Writes `list`, every message with its versions, and `ours`, random instances of each.
+fn write(folder: &Path) {
+    let definitions = sample::definitions();
+    let (mut list, mut ours) = (String::new(), String::new());
+    for entry in MESSAGES {
+        writeln!(list, "{} {} {}", entry.name, entry.first, entry.last).unwrap();
+        for version in entry.versions() {
+            for round in 0..ROUNDS {
+                let data = hex::write(&sample::random(&definitions[entry.name], entry, version, round));
+                writeln!(ours, "{} {} {round} {data}", entry.name, version.0).unwrap();
+            }
+        }
+    }
+    fs::write(folder.join("list"), list).unwrap();
+    fs::write(folder.join("ours"), ours).unwrap();
+}
+
+/// Reads and writes `theirs`, and compares the defaults among them with ours.
+fn check(folder: &Path) {
+    let theirs = fs::read_to_string(folder.join("theirs")).unwrap();
+    for line in theirs.lines() {
+        let [name, version, round, data] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        hex::passes(name, version, data);
+        if round == "default" {
+            let mut out = Encoder::new();
+            (hex::entry(name).default)(hex::version(version), &mut out).unwrap();
+            assert_eq!(hex::write(out.bytes()), data, "default of {name} version {version}");
+        }
+    }
+    assert!(theirs.lines().count() > 10_000, "too few instances");
+}
