@@ -1,6 +1,7 @@
 //! All that a handler may touch.
 
 use crate::api::records::session::Sessions;
+use crate::controller::Control;
 use crate::net::auth::{Authorizer, Operation, Resource};
 use crate::net::peer::Peer;
 use crate::partitions::Registry;
@@ -9,7 +10,6 @@ use arc_swap::{ArcSwap, Guard};
 use ottla_host::{BoxFuture, File, Host, Monotonic, WallClock};
 use ottla_log::LogDir;
 pub(crate) use ottla_log::{Origin, ReadError, Refusal, Slice, TimestampOffset};
-use ottla_messages::api_versions::{ApiVersionsResponse, FinalizedFeatureKey};
 use ottla_metadata::{BrokerConfig, Image};
 pub(crate) use ottla_replica::{
     AppendError, Bell, FetchError, Partition, Promise, Reading, Ticket, Unavailable, Upto, Written,
@@ -29,6 +29,7 @@ pub(crate) struct Cx {
     host: Host,
     config: Arc<BrokerConfig>,
     image: ArcSwap<Image>,
+    control: Arc<Control>,
     registry: Arc<Registry>,
     sessions: Sessions,
     authorizer: Option<Arc<dyn Authorizer>>,
@@ -38,6 +39,7 @@ pub(crate) struct Cx {
 impl Cx {
     pub(crate) fn new(host: Host, config: Arc<BrokerConfig>, authorizer: Option<Arc<dyn Authorizer>>) -> Cx {
         Cx {
+            control: Arc::new(Control::new(host.clone(), &config)),
             host,
             sessions: Sessions::new(config.network.fetch_sessions_max),
             config,
@@ -64,6 +66,11 @@ impl Cx {
     /// Publishes a newer image.
     pub(crate) fn set_image(&self, image: Arc<Image>) {
         self.image.store(image);
+    }
+
+    /// The way to the controller.
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
     }
 
     /// The configuration.
@@ -189,20 +196,6 @@ impl Cx {
             }
         };
         self.host.tasks.offload(view.log_dir().lane(), Box::new(read)).await;
-    }
-
-    /// Adds the supported and the finalized features.
-    pub(crate) fn describe_features(&self, response: &mut ApiVersionsResponse<'_>) {
-        let image = self.image();
-        response.finalized_features = image
-            .features()
-            .iter()
-            .map(|(name, level)| FinalizedFeatureKey {
-                name: name.clone().into(),
-                max_version_level: *level,
-                min_version_level: *level,
-            })
-            .collect();
     }
 }
 

@@ -6,9 +6,11 @@ extern crate self as ottla_broker;
 
 mod api;
 pub mod broker;
+mod controller;
 mod cx;
 pub mod net;
 mod partitions;
+pub mod quorum;
 mod storage;
 mod tasks;
 

@@ -4,3 +4,4 @@ pub(crate) mod call;
 mod cluster;
 pub(crate) mod records;
 pub(crate) mod table;
+mod topics;

@@ -1,16 +1,24 @@
 //! The only list of APIs: what is not here is neither served nor announced.
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
-use crate::api::cluster::api_versions;
+use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
 use crate::api::records::{delete_records, fetch, list_offsets, offset_for_leader_epoch, produce};
+use crate::api::topics::{create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata};
 use crate::net::auth::Operation;
 use crate::net::peer::ListenerKind;
 use ottla_host::BoxFuture;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::ApiVersionsRequest;
+use ottla_messages::create_partitions::CreatePartitionsRequest;
+use ottla_messages::create_topics::CreateTopicsRequest;
 use ottla_messages::delete_records::DeleteRecordsRequest;
+use ottla_messages::delete_topics::DeleteTopicsRequest;
+use ottla_messages::describe_cluster::DescribeClusterRequest;
+use ottla_messages::describe_configs::DescribeConfigsRequest;
+use ottla_messages::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use ottla_messages::fetch::FetchRequest;
 use ottla_messages::list_offsets::ListOffsetsRequest;
+use ottla_messages::metadata::MetadataRequest;
 use ottla_messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use ottla_messages::produce::ProduceRequest;
 use ottla_wire::ApiVersion;
@@ -69,10 +77,28 @@ pub(crate) static TABLE: &[Row] = &[
         serve: handled_by!(ListOffsetsRequest<'_>, list_offsets::handle),
     },
     Row {
+        key: ApiKey::Metadata,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(MetadataRequest<'_>, metadata::handle),
+    },
+    Row {
         key: ApiKey::ApiVersions,
         on: On::Both,
         operation: Operation::Describe,
         serve: handled_by!(ApiVersionsRequest<'_>, api_versions::handle),
+    },
+    Row {
+        key: ApiKey::CreateTopics,
+        on: On::Both,
+        operation: Operation::Create,
+        serve: handled_by!(CreateTopicsRequest<'_>, create_topics::handle),
+    },
+    Row {
+        key: ApiKey::DeleteTopics,
+        on: On::Both,
+        operation: Operation::Delete,
+        serve: handled_by!(DeleteTopicsRequest<'_>, delete_topics::handle),
     },
     Row {
         key: ApiKey::DeleteRecords,
@@ -85,6 +111,30 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Broker,
         operation: Operation::Describe,
         serve: handled_by!(OffsetForLeaderEpochRequest<'_>, offset_for_leader_epoch::handle),
+    },
+    Row {
+        key: ApiKey::DescribeConfigs,
+        on: On::Both,
+        operation: Operation::DescribeConfigs,
+        serve: handled_by!(DescribeConfigsRequest<'_>, describe_configs::handle),
+    },
+    Row {
+        key: ApiKey::CreatePartitions,
+        on: On::Both,
+        operation: Operation::Alter,
+        serve: handled_by!(CreatePartitionsRequest<'_>, create_partitions::handle),
+    },
+    Row {
+        key: ApiKey::DescribeCluster,
+        on: On::Both,
+        operation: Operation::Describe,
+        serve: handled_by!(DescribeClusterRequest, describe_cluster::handle),
+    },
+    Row {
+        key: ApiKey::DescribeTopicPartitions,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(DescribeTopicPartitionsRequest<'_>, describe_topic_partitions::handle),
     },
 ];
 

@@ -5,8 +5,11 @@ use crate::api::table::TABLE;
 use crate::cx::Cx;
 use crate::net::peer::ListenerKind;
 use ottla_messages::api::ApiKey;
-use ottla_messages::api_versions::{ApiVersion as Served, ApiVersionsRequest, ApiVersionsResponse};
+use ottla_messages::api_versions::{
+    self, ApiVersion as Served, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use ottla_messages::header::RequestHeader;
+use ottla_metadata::features;
 use ottla_wire::{ApiVersion, Cursor, ErrorCode};
 
 /// Answers what is served on the listener.
@@ -17,9 +20,45 @@ pub(crate) async fn handle<'a>(cx: &Cx, call: Call<'a, ApiVersionsRequest<'a>>) 
     if !named {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST.code(), ..ApiVersionsResponse::default() };
     }
+    if is_meant_for_another(cx, request) {
+        return ApiVersionsResponse { error_code: ErrorCode::REBOOTSTRAP_REQUIRED.code(), ..served(call.peer.kind) };
+    }
     let mut response = served(call.peer.kind);
-    cx.describe_features(&mut response);
+    describe_features(cx, call.version, &mut response);
     response
+}
+
+/// A client that says whom it means has to have reached that one (KIP-1242).
+fn is_meant_for_another(cx: &Cx, request: &ApiVersionsRequest<'_>) -> bool {
+    let own = cx.control().cluster_id();
+    request.cluster_id.as_deref().is_some_and(|id| id != own || request.node_id != cx.config().node_id.0)
+}
+
+/// Adds the features that this program implements and those that the cluster has finalized (KIP-584).
+fn describe_features(cx: &Cx, version: ApiVersion, response: &mut ApiVersionsResponse<'_>) {
+    // Clients of older versions refuse a range that begins at 0 (KAFKA-17011).
+    let from_zero = version.can(api_versions::FEATURES_FROM_ZERO);
+    let supported = features::advertised().filter(|feature| feature.min > 0 || from_zero);
+    response.supported_features = supported
+        .map(|feature| SupportedFeatureKey {
+            name: feature.name.into(),
+            min_version: feature.min,
+            max_version: feature.max,
+        })
+        .collect();
+    let image = cx.image();
+    response.finalized_features = image
+        .features()
+        .iter()
+        .map(|(name, level)| FinalizedFeatureKey {
+            name: name.clone().into(),
+            max_version_level: *level,
+            min_version_level: *level,
+        })
+        .collect();
+    if !response.finalized_features.is_empty() {
+        response.finalized_features_epoch = cx.control().followed().0;
+    }
 }
 
 /// First version in which a client names its software.
