@@ -4,6 +4,7 @@
 pub mod cleaning;
 pub mod disk_log;
 pub mod driver;
+pub mod format;
 pub mod log;
 pub mod quorum_state;
 pub mod records;
