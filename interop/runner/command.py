@@ -14,6 +14,9 @@ SERVERS = ("ottla", "kafka")
 def main(arguments):
     """Runs the lanes named, or all of them; returns the exit code."""
     options = _parse(arguments)
+    if options.classpath:
+        print(cache.jars(options.classpath))
+        return 0
     lanes = options.lane or list(LANES)
     unknown = [name for name in lanes if name not in LANES]
     if unknown:
@@ -69,5 +72,7 @@ def _parse(arguments):
     parser.add_argument("lane", nargs="*", help=f"any of {', '.join(LANES)}; all without one")
     parser.add_argument("--server", choices=SERVERS, default="ottla",
                         help="the server under test; `kafka` proves the lanes themselves")
+    parser.add_argument("--classpath", choices=("broker", "tools"),
+                        help="only fetch Apache Kafka's jars and print their classpath")
     parser.add_argument("--keep", action="store_true", help="keep the directories and logs")
     return parser.parse_args(arguments)
