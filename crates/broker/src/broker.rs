@@ -1,13 +1,17 @@
 //! The broker as a whole: start and stop.
 
 use crate::cx::Cx;
+use crate::metrics;
+use crate::net::http::{self, Shown};
 use crate::net::limits::{Bounds, Limits};
 use crate::net::listener::{Endpoint, accept_all};
+use crate::net::meters;
 use crate::net::peer::ListenerKind;
 use crate::net::server::Server;
 use crate::storage::Storage;
 use crate::tasks;
 use ottla_host::Host;
+use ottla_host::metric::Scrape;
 use ottla_host::tasks::TaskHandle;
 use ottla_log::LogDir;
 use ottla_log::dir::DirError;
@@ -16,6 +20,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Longest time that a clean stop waits for answers in flight.
@@ -49,6 +54,8 @@ pub struct Broker {
     server: Arc<Server>,
     storage: Arc<Storage>,
     tasks: Vec<Arc<dyn TaskHandle>>,
+    shown: Arc<Shown>,
+    http_address: Option<SocketAddr>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
 }
 
@@ -64,8 +71,11 @@ impl Broker {
         let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
         let storage = Arc::new(storage);
         let tasks = tasks::start(&server.host, &config, &storage);
-        let mut broker = Broker { server, storage, tasks, addresses: Vec::new() };
+        let shown = Arc::new(Shown::new());
+        let mut broker = Broker { server, storage, tasks, shown, http_address: None, addresses: Vec::new() };
+        broker.open_http(&config)?;
         broker.listen(&config)?;
+        broker.shown.ready.store(true, Ordering::SeqCst);
         Ok(broker)
     }
 
@@ -91,6 +101,43 @@ impl Broker {
         self.server.cx.set_image(Arc::new(image));
     }
 
+    /// Opens the HTTP port. A taken port is an error when the user has named it, else a warning.
+    fn open_http(&mut self, config: &BrokerConfig) -> Result<(), StartError> {
+        let Some(address) = &config.http.address else { return Ok(()) };
+        let bind = address.rsplit_once(':').ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
+        let bound = bind.and_then(|(host, port)| {
+            let port = port.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+            self.server.host.net.listen(SocketAddr::new(bind_ip(host.trim_matches(['[', ']']))?, port))
+        });
+        let socket = match bound {
+            Ok(socket) => socket,
+            Err(error) if config.http.configured => {
+                return Err(StartError::Listen {
+                    name: "ottla.http.listener".to_owned(),
+                    address: address.clone(),
+                    error,
+                });
+            }
+            Err(error) => {
+                tracing::warn!(address, %error, "no metrics: the HTTP port cannot be opened");
+                return Ok(());
+            }
+        };
+        self.http_address = socket.local_addr().ok();
+        let (cx, server) = (self.server.cx.clone(), self.server.clone());
+        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| metrics::collect(&cx, scrape)));
+        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| meters::collect(&server, scrape)));
+        let task = http::serve(self.server.host.clone(), socket, self.shown.clone());
+        self.tasks.push(self.server.host.tasks.spawn("http", Box::pin(task)));
+        Ok(())
+    }
+
+    /// Address of the HTTP port, if it is open.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
     /// Names and addresses of the listeners.
     #[must_use]
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
@@ -100,6 +147,7 @@ impl Broker {
     /// Takes no further request, answers those in flight, and ends within a bound.
     pub async fn stop(self) {
         let server = self.server;
+        self.shown.ready.store(false, Ordering::SeqCst);
         server.begin_stop();
         server.cx.begin_stop();
         let deadline = server.host.tasks.sleep_until(server.host.clock.monotonic() + STOP_MAX);

@@ -129,6 +129,13 @@ impl Registry {
         self.by_id[spread(&id.0)].load().get(&id).cloned()
     }
 
+    /// Every topic, a shard at a time.
+    pub(crate) fn each_topic(&self, mut visit: impl FnMut(&Arc<Hosted>)) {
+        for shard in &self.by_id {
+            shard.load().values().for_each(&mut visit);
+        }
+    }
+
     /// Every partition, a shard at a time.
     pub(crate) fn each(&self, mut visit: impl FnMut(&Arc<Hosted>, &Arc<Partition>)) {
         for shard in &self.by_id {

@@ -109,3 +109,25 @@ fn a_stop_closes_connections_without_waiting_for_them() {
     assert!(client.receive().is_none());
     runtime.stop(Duration::from_secs(1));
 }
+
+#[test]
+fn the_http_port_tells_metrics_and_readiness() {
+    use std::io::Write;
+    let fixture = start(&[]);
+    let mut client = Client::connect(fixture.address);
+    assert_eq!(ask(&mut client, 3).error_code, 0);
+    let http = fixture.broker.as_ref().and_then(ottla_broker::Broker::http_address).expect("an open port");
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(http).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("text");
+        text
+    };
+    assert!(get("/ready").starts_with("HTTP/1.1 200"));
+    assert!(get("/live").starts_with("HTTP/1.1 200"));
+    assert!(get("/nothing").starts_with("HTTP/1.1 404"));
+    let metrics = get("/metrics");
+    let counted = "kafka_network_requestmetrics_requests_total{request=\"ApiVersions\",version=\"3\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+}

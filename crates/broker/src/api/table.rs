@@ -5,6 +5,7 @@ use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
 use crate::api::records::{delete_records, fetch, list_offsets, offset_for_leader_epoch, produce};
 use crate::api::topics::{create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata};
 use crate::net::auth::Operation;
+use crate::net::meters::Meters;
 use crate::net::peer::ListenerKind;
 use ottla_host::BoxFuture;
 use ottla_messages::api::ApiKey;
@@ -143,13 +144,19 @@ pub(crate) fn is_produce(key: i16) -> bool {
     key == i16::from(ApiKey::Produce)
 }
 
-fn find(key: i16) -> Option<&'static Row> {
+fn find(key: i16) -> Option<(usize, &'static Row)> {
     let at = TABLE.binary_search_by_key(&key, |row| i16::from(row.key)).ok()?;
-    TABLE.get(at)
+    Some((at, TABLE.get(at)?))
+}
+
+/// A request that has begun, and its row of the table.
+pub(crate) struct Begun {
+    pub(crate) future: BoxFuture<'static, Outcome>,
+    pub(crate) row: usize,
 }
 
 /// Begins a request, or says why its connection cannot go on.
-pub(crate) fn serve(work: Work) -> Result<BoxFuture<'static, Outcome>, String> {
+pub(crate) fn serve(work: Work, meters: &Meters) -> Result<Begun, String> {
     let Some((key, rest)) = work.frame.split_first_chunk::<2>() else {
         return Err("a request is too short for its header".to_owned());
     };
@@ -158,17 +165,18 @@ pub(crate) fn serve(work: Work) -> Result<BoxFuture<'static, Outcome>, String> {
     };
     let key = i16::from_be_bytes(*key);
     let version = ApiVersion(i16::from_be_bytes(*version));
-    let Some(row) = find(key).filter(|row| row.is_on(work.peer.kind)) else {
+    let Some((at, row)) = find(key).filter(|(_, row)| row.is_on(work.peer.kind)) else {
         let name = ApiKey::try_from(key).map_or("an unknown API", |key| key.info().name);
         return Err(format!("API {key} ({name}) is not served by listener {}", work.peer.listener));
     };
     if !row.key.info().versions.contains(version) {
         if row.key == ApiKey::ApiVersions {
-            return Ok(Box::pin(async move { api_versions::refuse_version(&work) }));
+            return Ok(Begun { future: Box::pin(async move { api_versions::refuse_version(&work) }), row: at });
         }
         return Err(format!("{} is not served in version {}", row.key.info().name, version.0));
     }
-    Ok((row.serve)(work, row, version))
+    meters.begun(at, version);
+    Ok(Begun { future: (row.serve)(work, row, version), row: at })
 }
 
 #[cfg(test)]

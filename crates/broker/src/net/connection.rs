@@ -30,6 +30,10 @@ struct Flight {
     state: State,
     slot: usize,
     bytes: usize,
+    /// Row of the table; None for what is refused.
+    row: Option<usize>,
+    /// When its last bytes were read.
+    arrived: Monotonic,
 }
 
 enum State {
@@ -115,10 +119,6 @@ impl Connection {
         }
         let read = match self.read(task) {
             Ok(read) => read,
-            Err(End::Closed) if !self.flights.is_empty() || !sent => {
-                self.ending.get_or_insert(End::Closed);
-                false
-            }
             Err(end) => return Turn::End(end),
         };
         let served = self.serve(task);
@@ -241,33 +241,45 @@ impl Connection {
         let bytes = frame.len();
         let work =
             Work { cx: self.server.cx.clone(), peer: self.peer.clone(), slot, frame, buffer: self.outbox.buffer() };
-        let state = match table::serve(work) {
-            Err(reason) => State::Ended(Outcome::Close(reason)),
-            Ok(mut future) => match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(outcome) => State::Ended(outcome),
-                Poll::Pending => State::Running(future),
+        self.server.meters.bytes_in.add(bytes as u64);
+        let (state, row) = match table::serve(work, &self.server.meters) {
+            Err(reason) => (State::Ended(Outcome::Close(reason)), None),
+            Ok(mut begun) => match begun.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => (State::Ended(outcome), Some(begun.row)),
+                Poll::Pending => (State::Running(begun.future), Some(begun.row)),
             },
         };
-        self.flights.push_back(Flight { state, slot, bytes });
+        self.flights.push_back(Flight { state, slot, bytes, row, arrived: self.last_read });
     }
 
     /// Moves the answers that are next in order to the outbox.
     fn queue_answers(&mut self) -> bool {
-        let mut any = false;
+        let Some(Flight { state: State::Ended(_), .. }) = self.flights.front() else { return false };
+        let now = self.server.host.clock.monotonic();
+        let meters = &self.server.meters;
         while let Some(Flight { state: State::Ended(_), .. }) = self.flights.front() {
-            let Some(Flight { state: State::Ended(outcome), bytes, .. }) = self.flights.pop_front() else { break };
+            let Some(Flight { state: State::Ended(outcome), bytes, row, arrived, .. }) = self.flights.pop_front()
+            else {
+                break;
+            };
             self.server.limits.give_bytes(bytes);
-            any = true;
+            if let Some(row) = row {
+                meters.answered(row, u64::try_from(now.since(arrived).as_micros()).unwrap_or(u64::MAX));
+            }
             match outcome {
-                Outcome::Answer(answer) => self.outbox.push(answer),
+                Outcome::Answer(answer) => {
+                    meters.bytes_out.add(answer.total() as u64);
+                    self.outbox.push(answer);
+                }
                 Outcome::Silence => {}
                 Outcome::Close(reason) => {
                     self.ending = Some(End::Request(reason));
                     self.drop_flights();
+                    break;
                 }
             }
         }
-        any
+        true
     }
 
     fn drop_flights(&mut self) {

@@ -107,6 +107,11 @@ impl Limits {
         self.open.lock().total
     }
 
+    /// Bytes of requests that are not answered.
+    pub(crate) fn in_flight_bytes(&self) -> usize {
+        self.in_flight_bytes.load(Ordering::Relaxed)
+    }
+
     /// How long to wait before taking a further connection, by `max.connection.creation.rate`.
     pub(crate) fn creation_pause(&self, now: Monotonic) -> Duration {
         let second = now.0 / 1_000_000_000;

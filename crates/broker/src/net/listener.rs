@@ -61,6 +61,7 @@ fn try_start(server: &Arc<Server>, endpoint: &Endpoint, stream: Box<dyn Stream>)
             return Ok(());
         }
     };
+    server.meters.created.add(1);
     let peer = Peer::new(address, stream.local_addr()?, endpoint.kind, endpoint.name.clone());
     let connection = Connection::new(server.clone(), stream, Arc::new(peer));
     server.run(async move {

@@ -2,9 +2,11 @@
 
 pub(crate) mod auth;
 mod connection;
+pub(crate) mod http;
 mod inbox;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod meters;
 pub(crate) mod outbox;
 pub(crate) mod peer;
 pub(crate) mod server;

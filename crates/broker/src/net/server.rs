@@ -3,6 +3,7 @@
 use crate::cx::Cx;
 use crate::net::inbox::Pool;
 use crate::net::limits::Limits;
+use crate::net::meters::Meters;
 use ottla_host::Host;
 use ottla_host::tasks::TaskHandle;
 use parking_lot::Mutex;
@@ -17,6 +18,7 @@ pub(crate) struct Server {
     pub(crate) cx: Arc<Cx>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) buffers: Pool,
+    pub(crate) meters: Meters,
     stopping: AtomicBool,
     /// Told once, when connections shall end.
     pub(crate) stop: Arc<Notify>,
@@ -34,6 +36,7 @@ impl Server {
             cx,
             limits: Arc::new(limits),
             buffers: Pool::default(),
+            meters: Meters::new(),
             stopping: AtomicBool::new(false),
             stop: Arc::default(),
             ended: Notify::new(),

@@ -36,6 +36,7 @@ impl Fixture {
             ("controller.listener.names", "CONTROLLER"),
             ("controller.quorum.bootstrap.servers", "127.0.0.1:0"),
             ("log.dirs", path.as_str()),
+            ("ottla.http.listener", "127.0.0.1:0"),
         ];
         for (name, value) in needed.iter().chain(settings) {
             texts.insert((*name).to_owned(), (*value).to_owned());

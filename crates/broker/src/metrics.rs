@@ -1,0 +1,122 @@
+//! What topics, partitions and the broker show, gathered when it is asked for (names as Kafka's JMX exporter spells them).
+
+use crate::cx::Cx;
+use crate::partitions::Meters;
+use ottla_host::metric::{Metric, Scrape, Unit};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const fn of_topic(name: &'static str, unit: Unit, doc: &'static str) -> Metric {
+    Metric::counter(name, unit, doc).with_labels(&["topic"])
+}
+
+const fn of_partition(name: &'static str, unit: Unit, doc: &'static str) -> Metric {
+    Metric::gauge(name, unit, doc).with_labels(&["topic", "partition"])
+}
+
+type Read = fn(&Meters) -> &AtomicU64;
+
+/// Counters of each topic, shown by topic and summed without.
+const TOPIC: [(Metric, Read); 8] = [
+    (
+        of_topic("kafka_server_brokertopicmetrics_messagesin_total", Unit::Records, "Records appended by producers"),
+        |meters| &meters.records_in,
+    ),
+    (
+        of_topic("kafka_server_brokertopicmetrics_bytesin_total", Unit::Bytes, "Bytes of batches from producers"),
+        |meters| &meters.bytes_in,
+    ),
+    (
+        of_topic("kafka_server_brokertopicmetrics_bytesout_total", Unit::Bytes, "Bytes of batches to consumers"),
+        |meters| &meters.bytes_out,
+    ),
+    (
+        of_topic("kafka_server_brokertopicmetrics_bytesrejected_total", Unit::Bytes, "Bytes of batches too large"),
+        |meters| &meters.bytes_rejected,
+    ),
+    (
+        of_topic(
+            "kafka_server_brokertopicmetrics_totalproducerequests_total",
+            Unit::Requests,
+            "Produce requests that name the topic",
+        ),
+        |meters| &meters.produce_requests,
+    ),
+    (
+        of_topic("kafka_server_brokertopicmetrics_failedproducerequests_total", Unit::Requests, "Batches refused"),
+        |meters| &meters.produce_failures,
+    ),
+    (
+        of_topic(
+            "kafka_server_brokertopicmetrics_totalfetchrequests_total",
+            Unit::Requests,
+            "Partitions answered to fetches",
+        ),
+        |meters| &meters.fetch_requests,
+    ),
+    (
+        of_topic(
+            "kafka_server_brokertopicmetrics_failedfetchrequests_total",
+            Unit::Requests,
+            "Partitions answered to fetches with an error",
+        ),
+        |meters| &meters.fetch_failures,
+    ),
+];
+
+const LOG_SIZE: Metric = of_partition("kafka_log_log_size", Unit::Bytes, "Bytes of the log on this broker");
+const LOG_START: Metric = of_partition("kafka_log_log_logstartoffset", Unit::Offsets, "First offset of the log");
+const LOG_END: Metric = of_partition("kafka_log_log_logendoffset", Unit::Offsets, "Offset after the last record");
+const SEGMENTS: Metric = of_partition("kafka_log_log_numlogsegments", Unit::Count, "Segments of the log");
+const CURRENT: Metric =
+    of_partition("kafka_topic_partition_current_offset", Unit::Offsets, "Offset after the last committed record");
+const OLDEST: Metric = of_partition("kafka_topic_partition_oldest_offset", Unit::Offsets, "First offset of the log");
+const PARTITIONS: Metric =
+    Metric::gauge("kafka_server_replicamanager_partitioncount", Unit::Count, "Replicas on this broker");
+const LEADERS: Metric =
+    Metric::gauge("kafka_server_replicamanager_leadercount", Unit::Count, "Partitions led by this broker");
+const OFFLINE: Metric =
+    Metric::gauge("kafka_server_replicamanager_offlinereplicacount", Unit::Count, "Replicas in failed log directories");
+const STATE: Metric = Metric::gauge("kafka_server_kafkaserver_brokerstate", Unit::State, "3 is running, 6 is stopping");
+const SESSIONS: Metric =
+    Metric::gauge("kafka_server_fetchsessioncache_numincrementalfetchsessions", Unit::Count, "Fetch sessions open");
+
+/// Puts what the broker knows of itself and of what it holds.
+pub(crate) fn collect(cx: &Cx, scrape: &mut Scrape<'_>) {
+    let mut sums = [0_u64; TOPIC.len()];
+    cx.registry().each_topic(|topic| {
+        for ((metric, read), sum) in TOPIC.iter().zip(&mut sums) {
+            let value = read(&topic.meters).load(Ordering::Relaxed);
+            *sum += value;
+            if value > 0 {
+                scrape.put(metric, &[&topic.name], value as f64);
+            }
+        }
+    });
+    for ((metric, _), sum) in TOPIC.iter().zip(sums) {
+        scrape.put(metric, &[], sum as f64);
+    }
+    collect_partitions(cx, scrape);
+    scrape.put(&STATE, &[], if cx.is_stopping() { 6.0 } else { 3.0 });
+    scrape.put(&SESSIONS, &[], cx.sessions().count().0 as f64);
+}
+
+fn collect_partitions(cx: &Cx, scrape: &mut Scrape<'_>) {
+    let (mut all, mut led, mut offline) = (0_u64, 0_u64, 0_u64);
+    cx.registry().each(|topic, partition| {
+        let view = partition.view();
+        all += 1;
+        led += u64::from(partition.serves().is_ok());
+        offline += u64::from(view.log_dir().is_offline());
+        let index = partition.index().to_string();
+        let labels = [&*topic.name, &index];
+        scrape.put(&LOG_SIZE, &labels, view.size() as f64);
+        scrape.put(&LOG_START, &labels, view.start().0 as f64);
+        scrape.put(&LOG_END, &labels, view.end().0 as f64);
+        scrape.put(&SEGMENTS, &labels, view.segment_count() as f64);
+        scrape.put(&CURRENT, &labels, partition.watermark().0 as f64);
+        scrape.put(&OLDEST, &labels, view.start().0 as f64);
+    });
+    scrape.put(&PARTITIONS, &[], all as f64);
+    scrape.put(&LEADERS, &[], led as f64);
+    scrape.put(&OFFLINE, &[], offline as f64);
+}
