@@ -2,7 +2,7 @@
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
-use crate::api::records::{delete_records, fetch, list_offsets, offset_for_leader_epoch, produce};
+use crate::api::records::{delete_records, fetch, init_producer_id, list_offsets, offset_for_leader_epoch, produce};
 use crate::api::topics::{create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata};
 use crate::net::auth::Operation;
 use crate::net::meters::Meters;
@@ -18,6 +18,7 @@ use ottla_messages::describe_cluster::DescribeClusterRequest;
 use ottla_messages::describe_configs::DescribeConfigsRequest;
 use ottla_messages::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use ottla_messages::fetch::FetchRequest;
+use ottla_messages::init_producer_id::InitProducerIdRequest;
 use ottla_messages::list_offsets::ListOffsetsRequest;
 use ottla_messages::metadata::MetadataRequest;
 use ottla_messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
@@ -106,6 +107,12 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Broker,
         operation: Operation::Delete,
         serve: handled_by!(DeleteRecordsRequest<'_>, delete_records::handle),
+    },
+    Row {
+        key: ApiKey::InitProducerId,
+        on: On::Broker,
+        operation: Operation::IdempotentWrite,
+        serve: handled_by!(InitProducerIdRequest<'_>, init_producer_id::handle),
     },
     Row {
         key: ApiKey::OffsetForLeaderEpoch,

@@ -2,6 +2,7 @@
 
 pub(crate) mod delete_records;
 pub(crate) mod fetch;
+pub(crate) mod init_producer_id;
 pub(crate) mod list_offsets;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod outcome;
