@@ -19,6 +19,7 @@ mod records;
 mod shared;
 mod split;
 mod stamp;
+mod timestamps;
 mod valid;
 mod walk;
 

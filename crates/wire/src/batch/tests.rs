@@ -144,7 +144,6 @@ fn a_header_that_lies_is_refused_with_the_error_of_kafka() {
         ),
         ("base offset", changed(7, &[1]), invalid),
         ("codec 5", changed(22, &[5]), invalid),
-        ("append time", changed(22, &[8]), ErrorCode::INVALID_TIMESTAMP),
         ("control", changed(22, &[0x20]), invalid),
         ("delete horizon", changed(22, &[0x40]), invalid),
         ("transaction of nobody", changed(22, &[0x10]), invalid),
@@ -263,6 +262,21 @@ fn a_largest_timestamp_that_is_not_the_records_is_put_right() {
     let stamp = batch.stamp(Offset(3), LeaderEpoch(1));
     let stored = [stamp.bytes(), batch.rest_after(&stamp)].concat();
     assert_eq!(ValidBatch::trusted(&stored).unwrap().max_timestamp(), NOW);
+}
+
+#[test]
+fn a_client_that_claims_append_time_is_treated_as_kafka_does() {
+    let append_time = DoorRules { timestamp_type: TimestampType::LogAppendTime, ..DoorRules::default() };
+    let claim = changed(22, &[8]);
+    assert_eq!(refusal_by(&claim, &append_time), BatchError::AppendTime);
+    assert_eq!(BatchError::AppendTime.code(), ErrorCode::INVALID_TIMESTAMP);
+    let batch = ValidBatch::check(&claim, &DoorRules::default(), NOW).unwrap();
+    let stamp = batch.stamp(Offset(3), LeaderEpoch(1));
+    let stored = [stamp.bytes(), batch.rest_after(&stamp)].concat();
+    assert_eq!(ValidBatch::trusted(&stored).unwrap().timestamp_type(), TimestampType::CreateTime);
+    assert_eq!(refusal_by(&claim, &DoorRules { timestamp_after_max_ms: -1, ..DoorRules::default() }).faults().len(), 1);
+    let own = ValidBatch::trusted(&claim).unwrap().stamp(Offset(3), LeaderEpoch(1));
+    assert_eq!(own.header().timestamp_type(), TimestampType::LogAppendTime);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `ValidBatch`: the proof that a batch was checked, without which nothing is appended.
 
-use super::error::BatchError;
+use super::error::{BatchError, RecordFault};
 use super::header::{
-    APPEND_TIME_BIT, ATTRIBUTES_AT, BatchHeader, CODEC_MASK, DELETE_HORIZON_BIT, HEADER_SIZE, TimestampType,
+    ATTRIBUTES_AT, BatchHeader, CODEC_MASK, DELETE_HORIZON_BIT, HEADER_SIZE, NO_TIMESTAMP, TimestampType,
 };
 use super::records::RecordIter;
 use super::stamp::Stamp;
+use super::timestamps::TimestampRange;
 use super::walk::RecordRules;
 use super::{inflate, walk};
 use crate::codec::{Codec, decompress};
@@ -58,16 +59,17 @@ impl Default for DoorRules {
 pub struct ValidBatch<'a> {
     header: BatchHeader<'a>,
     bytes: &'a [u8],
-    codec: Codec,
-    /// What the records say; the header of a client's batch may say something else.
-    max_timestamp: i64,
+    proof: Proof,
 }
 
 /// What a check found out that is not in the bytes themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proof {
     codec: Codec,
+    /// What the records say; the header of a client's batch may say something else.
     max_timestamp: i64,
+    /// What the stored batch says; with LogAppendTime topics see [`ValidBatch::stamp_append_time`].
+    timestamp_type: TimestampType,
 }
 
 impl<'a> Deref for ValidBatch<'a> {
@@ -85,22 +87,25 @@ impl<'a> ValidBatch<'a> {
         let (header, codec) = sole_batch(records, rules)?;
         check_crc(header, records)?;
         check_header(header)?;
-        let append_time = rules.timestamp_type == TimestampType::LogAppendTime;
-        let earliest = now_ms.saturating_sub(rules.timestamp_before_max_ms);
-        let latest = now_ms.saturating_add(rules.timestamp_after_max_ms);
+        let create_time = rules.timestamp_type == TimestampType::CreateTime;
+        let (before, after) = (rules.timestamp_before_max_ms, rules.timestamp_after_max_ms);
+        let range = create_time.then(|| TimestampRange::around(now_ms, before, after));
+        let by_producer = header.timestamp_type() == TimestampType::CreateTime;
         let record_rules = RecordRules {
             count: header.record_count(),
             base_timestamp: header.base_timestamp(),
-            timestamps: (!append_time).then_some((earliest, latest)),
+            timestamps: range.filter(|_| by_producer),
             key_required: rules.key_required,
         };
         let body = &records[HEADER_SIZE..];
-        let max_timestamp = match codec {
+        let walked = match codec {
             Codec::None => walk::walk(body, record_rules)?,
             _ if rules.walk_compressed => inflate::walk(codec, body, record_rules, rules.inflated_bytes_max)?,
             _ => header.max_timestamp(),
         };
-        Ok(ValidBatch { header, bytes: records, codec, max_timestamp })
+        let max_timestamp = if by_producer { walked } else { one_timestamp(header, range)? };
+        let proof = Proof { codec, max_timestamp, timestamp_type: TimestampType::CreateTime };
+        Ok(ValidBatch { header, bytes: records, proof })
     }
 
     /// Checks length and CRC of exactly one batch that was checked at the door before: from a leader, from the own disk,
@@ -113,17 +118,18 @@ impl<'a> ValidBatch<'a> {
         if header.record_count() < 0 || header.last_offset_delta() < 0 {
             return Err(count_error(header));
         }
-        Ok(ValidBatch { header, bytes, codec, max_timestamp: header.max_timestamp() })
+        let (max_timestamp, timestamp_type) = (header.max_timestamp(), header.timestamp_type());
+        Ok(ValidBatch { header, bytes, proof: Proof { codec, max_timestamp, timestamp_type } })
     }
 
     pub(super) fn proof(&self) -> Proof {
-        Proof { codec: self.codec, max_timestamp: self.max_timestamp }
+        self.proof
     }
 
     /// The batch whose check gave `proof`.
     pub(super) fn proven(bytes: &'a [u8], proof: Proof) -> ValidBatch<'a> {
         let header = BatchHeader::read(bytes).expect("its header was read when it was checked");
-        ValidBatch { header, bytes, codec: proof.codec, max_timestamp: proof.max_timestamp }
+        ValidBatch { header, bytes, proof }
     }
 
     /// The header as it is in the bytes.
@@ -147,14 +153,14 @@ impl<'a> ValidBatch<'a> {
     /// The codec of the records.
     #[must_use]
     pub fn codec(&self) -> Codec {
-        self.codec
+        self.proof.codec
     }
 
     /// Largest timestamp of the records, in ms since 1970; -1 when none has one. With LogAppendTime it is the leader's,
     /// see [`ValidBatch::stamp_append_time`].
     #[must_use]
     pub fn max_timestamp(&self) -> i64 {
-        self.max_timestamp
+        self.proof.max_timestamp
     }
 
     /// The first bytes of the batch as a leader stores it at `base_offset`. They are 21, or 61 when the producer's
@@ -162,10 +168,11 @@ impl<'a> ValidBatch<'a> {
     #[must_use]
     pub fn stamp(&self, base_offset: Offset, epoch: LeaderEpoch) -> Stamp {
         let stamp = Stamp::offsets(self.header, base_offset, epoch);
-        if self.max_timestamp == self.header.max_timestamp() {
+        let Proof { max_timestamp, timestamp_type, .. } = self.proof;
+        if max_timestamp == self.header.max_timestamp() && timestamp_type == self.header.timestamp_type() {
             return stamp;
         }
-        stamp.timestamp(self.header.timestamp_type(), self.max_timestamp, &self.bytes[HEADER_SIZE..])
+        stamp.timestamp(timestamp_type, max_timestamp, &self.bytes[HEADER_SIZE..])
     }
 
     /// The first 61 bytes of the batch as a leader stores it in a topic with LogAppendTime.
@@ -187,12 +194,25 @@ impl<'a> ValidBatch<'a> {
         'a: 'r,
     {
         let body = &self.bytes[HEADER_SIZE..];
-        if self.codec == Codec::None {
+        if self.codec() == Codec::None {
             return Ok(RecordIter::new(self.header, body));
         }
         scratch.clear();
-        decompress(self.codec, body, limit, scratch)?;
+        decompress(self.codec(), body, limit, scratch)?;
         Ok(RecordIter::new(self.header, scratch))
+    }
+}
+
+/// The timestamp of all records of a client's batch that claims LogAppendTime. Kafka stores it as a CreateTime batch when
+/// the topic has CreateTime and the timestamp is in the range, and refuses it otherwise.
+fn one_timestamp(header: BatchHeader<'_>, range: Option<TimestampRange>) -> Result<i64, BatchError> {
+    let timestamp = header.max_timestamp();
+    match range {
+        Some(range) if timestamp != NO_TIMESTAMP => match range.fault(timestamp) {
+            Some(reason) => Err(BatchError::Records(vec![RecordFault { index: 0, reason }])),
+            None => Ok(timestamp),
+        },
+        Some(_) | None => Err(BatchError::AppendTime),
     }
 }
 
@@ -245,9 +265,6 @@ fn check_header(header: BatchHeader<'_>) -> Result<(), BatchError> {
     }
     if header.is_control() {
         return Err(BatchError::Control);
-    }
-    if header.attributes() & APPEND_TIME_BIT != 0 {
-        return Err(BatchError::AppendTime);
     }
     if header.attributes() & DELETE_HORIZON_BIT != 0 {
         return Err(BatchError::DeleteHorizon);

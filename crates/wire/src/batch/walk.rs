@@ -2,6 +2,7 @@
 
 use super::error::{BatchError, RecordFault, RecordReason};
 use super::header::NO_TIMESTAMP;
+use super::timestamps::TimestampRange;
 
 /// Most faults that are listed for one batch.
 const FAULTS_MAX: usize = 1_000;
@@ -13,7 +14,7 @@ pub(super) struct RecordRules {
     pub(super) count: i32,
     pub(super) base_timestamp: i64,
     /// Range of timestamps accepted now; None where the leader sets them.
-    pub(super) timestamps: Option<(i64, i64)>,
+    pub(super) timestamps: Option<TimestampRange>,
     pub(super) key_required: bool,
 }
 
@@ -38,11 +39,8 @@ impl Tally {
         self.max_timestamp = self.max_timestamp.max(timestamp);
         if self.rules.key_required && key_length < 0 {
             self.fault(index, RecordReason::KeyMissing);
-        } else if let Some((earliest, latest)) = self.rules.timestamps
-            && !(earliest..=latest).contains(&timestamp)
-            && timestamp != NO_TIMESTAMP
-        {
-            self.fault(index, RecordReason::Timestamp { timestamp, earliest, latest });
+        } else if let Some(reason) = self.rules.timestamps.and_then(|range| range.fault(timestamp)) {
+            self.fault(index, reason);
         }
     }
 
