@@ -1,6 +1,7 @@
 //! The broker as a whole: start and stop.
 
 use crate::cx::Cx;
+use crate::listeners::{Bound, bind_all, bind_ip, told};
 use crate::metrics;
 use crate::net::http::{self, Shown};
 use crate::net::limits::{Bounds, Limits};
@@ -8,6 +9,7 @@ use crate::net::listener::{Endpoint, accept_all};
 use crate::net::meters;
 use crate::net::peer::ListenerKind;
 use crate::net::server::Server;
+use crate::quorum::{self, Following, Home, HomeError, Introduction, MetadataError};
 use crate::storage::Storage;
 use crate::tasks;
 use ottla_host::Host;
@@ -15,9 +17,11 @@ use ottla_host::metric::Scrape;
 use ottla_host::tasks::TaskHandle;
 use ottla_log::LogDir;
 use ottla_log::dir::DirError;
-use ottla_metadata::{BrokerConfig, Delta, Image};
+use ottla_metadata::BrokerConfig;
+#[cfg(test)]
+use ottla_metadata::{Delta, Image};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +48,12 @@ pub enum StartError {
     /// A log directory cannot be used.
     #[error(transparent)]
     Dir(#[from] DirError),
+    /// A log directory is not this node's.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The cluster's metadata cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// A log directory cannot be listed.
     #[error("log directories cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -57,45 +67,79 @@ pub struct Broker {
     shown: Arc<Shown>,
     http_address: Option<SocketAddr>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
+    following: Following,
+    /// Directory of the metadata log where that is none of `log.dirs`.
+    metadata_dir: Option<Arc<LogDir>>,
 }
 
 impl Broker {
-    /// Opens log directories and listeners, and serves.
+    /// Opens log directories and the metadata log, joins the cluster, opens the listeners, and serves.
     pub async fn start(host: Host, config: BrokerConfig) -> Result<Broker, StartError> {
         let config = Arc::new(config);
         let cx = Arc::new(Cx::new(host.clone(), config.clone(), None));
         let files_max = FILES_MAX / config.log_dirs.len().max(1);
-        let opened: Result<Vec<_>, _> =
-            config.log_dirs.iter().map(|path| LogDir::open(&host, Path::new(path), files_max)).collect();
-        let storage = Storage::new(host.clone(), config.clone(), cx.registry().clone(), opened?)?;
+        let open = |path: &str| LogDir::open(&host, Path::new(path), files_max);
+        let dirs = config.log_dirs.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+        let metadata_dir = match quorum::find(&dirs, Path::new(&config.metadata_log_dir)) {
+            Some(dir) => dir.clone(),
+            None => open(&config.metadata_log_dir)?,
+        };
+        let home = Home::of(&host, &config, &dirs, &metadata_dir)?;
+        let sockets = bind_all(&host, &config)?;
+        let addresses: Vec<_> = sockets.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
+        let storage = Arc::new(Storage::new(host.clone(), config.clone(), cx.registry().clone(), dirs)?);
+        let opened =
+            quorum::open(&host, &config, (&home, &metadata_dir), told(&config, &addresses, ListenerKind::Controller))
+                .await?;
+        cx.control().connect(opened.0.clone(), home.cluster_id.clone());
+        let mut following = quorum::follow(&host, &cx, &storage, opened);
+        following.until_leading().await?;
+        let own = Introduction {
+            endpoints: told(&config, &addresses, ListenerKind::Broker),
+            directories: home.directories,
+            previous_epoch: home.previous_epoch,
+        };
+        quorum::join(&host, &cx, own).await?;
         let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
-        let storage = Arc::new(storage);
         let tasks = tasks::start(&server.host, &config, &storage);
+        let metadata_dir = Some(metadata_dir).filter(|dir| quorum::find(&storage.dirs(), dir.path()).is_none());
         let shown = Arc::new(Shown::new());
-        let mut broker = Broker { server, storage, tasks, shown, http_address: None, addresses: Vec::new() };
+        let http_address = None;
+        let mut broker = Broker { server, storage, tasks, shown, http_address, addresses, following, metadata_dir };
         broker.open_http(&config)?;
-        broker.listen(&config)?;
+        broker.accept(sockets);
         broker.shown.ready.store(true, Ordering::SeqCst);
         Ok(broker)
     }
 
-    fn listen(&mut self, config: &BrokerConfig) -> Result<(), StartError> {
-        let server = &self.server;
-        for listener in &config.listeners {
-            let address = format!("{}:{}", listener.bind.host, listener.bind.port);
-            let failed = |error| StartError::Listen { name: listener.name.clone(), address: address.clone(), error };
-            let bind = SocketAddr::new(bind_ip(&listener.bind.host).map_err(failed)?, listener.bind.port);
-            let socket = server.host.net.listen(bind).map_err(failed)?;
-            let name: Arc<str> = listener.name.as_str().into();
-            self.addresses.push((name.clone(), socket.local_addr().map_err(failed)?));
-            let kind = if listener.controller { ListenerKind::Controller } else { ListenerKind::Broker };
-            let endpoint = Endpoint { name, kind };
-            server.host.tasks.spawn("listener", Box::pin(accept_all(server.clone(), endpoint, socket)));
+    /// From here on connections are taken.
+    fn accept(&self, sockets: Vec<Bound>) {
+        for bound in sockets {
+            let endpoint = Endpoint { name: bound.name, kind: bound.kind };
+            let task = accept_all(self.server.clone(), endpoint, bound.socket);
+            self.server.host.tasks.spawn("listener", Box::pin(task));
         }
-        Ok(())
+    }
+
+    /// Ends when the broker cannot go on, with the reason: the process has to end then.
+    pub async fn failed(&self) -> MetadataError {
+        let following = self.following.clone();
+        let Some(quorum) = self.server.cx.control().quorum() else { return following.failed().await };
+        tokio::select! {
+            biased;
+            reason = quorum.failed() => MetadataError::Quorum(reason),
+            error = following.failed() => error,
+        }
+    }
+
+    /// Id of the cluster.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        self.server.cx.control().cluster_id()
     }
 
     /// Follows a newer image: partitions first, then clients see it.
+    #[cfg(test)]
     pub(crate) async fn apply(&self, image: Image, delta: &Delta) {
         self.storage.apply(&image, delta).await;
         self.server.cx.set_image(Arc::new(image));
@@ -159,7 +203,18 @@ impl Broker {
         for task in &self.tasks {
             task.abort();
         }
-        tasks::close(&self.storage, -1).await;
+        let control = server.cx.control();
+        if let Some(quorum) = control.quorum() {
+            quorum.stop().await;
+        }
+        let epoch = control.broker_epoch().unwrap_or(-1);
+        if let Some(dir) = &self.metadata_dir {
+            if let Err(error) = dir.mark_clean(epoch) {
+                tracing::error!(dir = %dir.path().display(), %error, "cannot mark the log directory clean");
+            }
+            dir.release();
+        }
+        tasks::close(&self.storage, epoch).await;
     }
 }
 
@@ -175,17 +230,6 @@ fn bounds(config: &BrokerConfig) -> Bounds {
         per_ip_overrides: overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, *max))).collect(),
         creation_rate_max: network.connection_rate_max,
         idle_max: network.idle_ms_max.map(Duration::from_millis),
-    }
-}
-
-/// The address to bind: an empty host means all of them.
-fn bind_ip(host: &str) -> io::Result<IpAddr> {
-    match host {
-        "" => Ok(Ipv4Addr::UNSPECIFIED.into()),
-        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-        host => host.parse().map_err(|_| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is not an IP address; listeners need one"))
-        }),
     }
 }
 

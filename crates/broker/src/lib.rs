@@ -8,6 +8,7 @@ mod api;
 pub mod broker;
 mod controller;
 mod cx;
+mod listeners;
 mod metrics;
 pub mod net;
 mod partitions;

@@ -1,5 +1,7 @@
 //! Following the metadata quorum: committed records become the image, partitions follow it, then clients see it.
 
+mod open;
+
 use crate::controller::Control;
 use crate::cx::Cx;
 use crate::storage::Storage;
@@ -15,6 +17,9 @@ use ottla_wire::{ErrorCode, Uuid};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+pub use open::HomeError;
+pub(crate) use open::{Home, find, open};
+
 /// Why the metadata of this node cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
@@ -29,6 +34,12 @@ pub enum MetadataError {
     /// The quorum ended.
     #[error("the metadata quorum ended: {0}")]
     Quorum(Arc<str>),
+    /// The quorum does not start.
+    #[error(transparent)]
+    Start(#[from] ottla_raft::StartError),
+    /// The metadata log cannot be opened.
+    #[error("the metadata log cannot be opened: {0}")]
+    Open(#[from] ottla_log::log::OpenError),
     /// The controller does not take this broker.
     #[error("the controller refuses this broker: {0}")]
     Refused(#[from] Refusal),
@@ -60,6 +71,7 @@ struct Follower {
 }
 
 /// Says when the broker's metadata is complete, and when it fails.
+#[derive(Clone)]
 pub(crate) struct Following {
     progress: watch::Receiver<Progress>,
 }
@@ -154,7 +166,7 @@ impl Follower {
     async fn change(&mut self, records: &[VersionedRecord], last: Offset) -> Result<(), MetadataError> {
         let delta = self.image.apply(records.iter().map(|one| &one.record));
         let delta = delta.map_err(|fault| MetadataError::Fault { offset: last, fault })?;
-        if self.is_hosting {
+        if self.is_hosting && !delta.is_empty() {
             self.storage.apply(&self.image, &delta).await;
             self.cx.set_image(Arc::new(self.image.clone()));
         }

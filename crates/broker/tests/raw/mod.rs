@@ -34,12 +34,17 @@ impl Fixture {
             ("node.id", "1"),
             ("listeners", "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0"),
             ("controller.listener.names", "CONTROLLER"),
-            ("controller.quorum.bootstrap.servers", "127.0.0.1:0"),
+            ("controller.quorum.voters", "1@127.0.0.1:9093"),
             ("log.dirs", path.as_str()),
             ("ottla.http.listener", "127.0.0.1:0"),
         ];
         for (name, value) in needed.iter().chain(settings) {
             texts.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let meta = dir.path().join("meta.properties");
+        if !meta.exists() {
+            let text = "version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAQ\nnode.id=1\ndirectory.id=BBBBBBBBBBBBBBBBBBBBBA\n";
+            std::fs::write(meta, text).expect("the directory can be written");
         }
         let config = BrokerConfig::parse(&texts).expect("the settings are valid");
         let runtime = Runtime::start(2).expect("threads");

@@ -8,7 +8,7 @@ use ottla_wire::ids::BrokerId;
 
 use super::broker;
 use super::describe::{Configs, Layers};
-use super::listener::{self, Listener, ListenerTexts};
+use super::listener::{self, Endpoint, Listener, ListenerTexts};
 use super::topic_config::TopicConfig;
 
 /// One reason why a configuration is not accepted.
@@ -157,8 +157,8 @@ pub struct TaskTimes {
 /// The metadata quorum and its log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuorumConfig {
-    /// `controller.quorum.voters` was given: the voters are static (`kraft.version` 0).
-    pub static_voters: bool,
+    /// Address in `controller.quorum.voters`, which makes this node the static voter (`kraft.version` 0).
+    pub static_voter: Option<Endpoint>,
     /// `controller.quorum.election.timeout.ms`.
     pub election_timeout_ms: u64,
     /// `controller.quorum.fetch.timeout.ms`.
@@ -477,9 +477,8 @@ fn task_times(read: &Given<'_>) -> TaskTimes {
 fn quorum(read: &Given<'_>) -> Result<QuorumConfig, Fault> {
     let voters = read.list("controller.quorum.voters");
     let bootstrap = read.list("controller.quorum.bootstrap.servers");
-    check_voters(read.int("node.id"), &voters, &bootstrap)?;
     Ok(QuorumConfig {
-        static_voters: !voters.is_empty(),
+        static_voter: check_voters(read.int("node.id"), &voters, &bootstrap)?,
         election_timeout_ms: read.unsigned("controller.quorum.election.timeout.ms"),
         fetch_timeout_ms: read.unsigned("controller.quorum.fetch.timeout.ms"),
         election_backoff_max_ms: read.unsigned("controller.quorum.election.backoff.max.ms"),
@@ -494,7 +493,8 @@ fn quorum(read: &Given<'_>) -> Result<QuorumConfig, Fault> {
     })
 }
 
-fn check_voters(node: i32, voters: &[String], bootstrap: &[String]) -> Result<(), Fault> {
+/// The address of this node as the static voter, if the voters are static.
+fn check_voters(node: i32, voters: &[String], bootstrap: &[String]) -> Result<Option<Endpoint>, Fault> {
     if voters.is_empty() && bootstrap.is_empty() {
         return Err(Fault(
             "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of bootstrap \
@@ -509,16 +509,19 @@ fn check_voters(node: i32, voters: &[String], bootstrap: &[String]) -> Result<()
                 .to_owned(),
         ));
     }
-    let id = voters.first().and_then(|voter| voter.split_once('@')).map(|(id, _)| id.trim().parse::<i32>());
-    match id {
-        None if voters.is_empty() => Ok(()),
-        Some(Ok(id)) if id == node => Ok(()),
-        Some(_) | None => Err(Fault(format!(
+    let Some(voter) = voters.first() else { return Ok(None) };
+    let wrong =
+        || Fault(format!("Invalid value {voter} for configuration controller.quorum.voters: it is id@host:port"));
+    let (id, address) = voter.split_once('@').ok_or_else(wrong)?;
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    if id.trim().parse::<i32>().map_err(|_| wrong())? != node {
+        return Err(Fault(format!(
             "If process.roles contains the 'controller' role, the node id {node} must be included in the set of voters \
-             controller.quorum.voters={}",
-            voters.join(",")
-        ))),
+             controller.quorum.voters={voter}"
+        )));
     }
+    let host = host.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Some(Endpoint { host, port: port.trim().parse().map_err(|_| wrong())? }))
 }
 
 #[cfg(test)]
