@@ -7,7 +7,7 @@ use crate::net::Network;
 use crate::node::Node;
 use crate::random::Random;
 use ottla_host::Tasks;
-use ottla_host::clock::{Clock, Monotonic};
+use ottla_host::clock::{Clock, Monotonic, WallClock};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -123,6 +123,12 @@ impl Sim {
         self.shared.clock.monotonic()
     }
 
+    /// What a wall clock that never jumps shows.
+    #[must_use]
+    pub fn wall(&self) -> WallClock {
+        self.shared.clock.wall()
+    }
+
     /// Waits.
     pub async fn sleep(&self, time: Duration) {
         self.story_tasks().sleep_until(self.now() + time).await;
@@ -136,6 +142,13 @@ impl Sim {
     /// Counts something that the story has met.
     pub fn meet(&self, what: &'static str) {
         *self.shared.met.lock().entry(what).or_default() += 1;
+    }
+
+    /// Prints a step of the story with its virtual time, when the environment has `OTTLA_TELL`.
+    pub fn tell(&self, step: impl FnOnce() -> String) {
+        if std::env::var_os("OTTLA_TELL").is_some() {
+            eprintln!("{:>12} ns  {}", self.now().0, step());
+        }
     }
 
     fn story_tasks(&self) -> SimTasks {

@@ -109,7 +109,7 @@ impl LogDir {
             let path = path.to_owned();
             move |error| DirError::Io { path, error }
         };
-        disk.create_dir_all(path).map_err(io_at(path))?;
+        create_durably(disk, path).map_err(io_at(path))?;
         let lock = disk.lock_dir(path).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => DirError::Locked(path.to_owned()),
             _ => DirError::Io { path: path.join(".lock"), error },
@@ -272,6 +272,24 @@ impl LogDir {
     pub(crate) fn files(&self) -> &FileCache {
         &self.files
     }
+}
+
+/// Makes a directory and its parents, and puts their names on the device: a power loss must not take the whole
+/// directory with what was acknowledged in it.
+fn create_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    for dir in path.ancestors() {
+        if dir.as_os_str().is_empty() || disk.stat(dir)?.is_some() {
+            break;
+        }
+        missing.push(dir);
+    }
+    disk.create_dir_all(path)?;
+    for dir in missing {
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        disk.sync_dir(parent)?;
+    }
+    Ok(())
 }
 
 /// A checkpoint that cannot be understood counts as empty, as in Kafka: what it would have said is found by scanning.

@@ -168,7 +168,9 @@ impl Log {
                 continue;
             }
             let (mut active, good) = self.load_segment(here.base, here.size, check, now)?;
-            let damaged = good < here.size;
+            // The end of a segment may be lost where the one behind it is not: what follows such a gap is out of order.
+            let gap = here.base >= unsynced && !is_last && active.segment.end() < stored[at + 1].base;
+            let damaged = good < here.size || gap;
             if !is_last && !damaged {
                 active.seal(self.home())?;
                 segments.push(Arc::clone(&active.segment));

@@ -1,0 +1,119 @@
+//! Producers: some idempotent with five batches in flight and retries, some plain that never repeat a batch.
+
+use crate::checker::{Checker, Value};
+use crate::server::{Failure, Request, Server};
+use ottla_log::Refusal;
+use ottla_sim::{Random, Sim};
+use ottla_wire::batch::{BatchBuilder, NewRecord, Producer as ProducerOfBatch};
+use ottla_wire::ids::{Offset, ProducerEpoch, ProducerId};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+const IN_FLIGHT_MAX: usize = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(2);
+
+/// The server of the moment; none while the node is down.
+pub type Current = Arc<Mutex<Option<Arc<Server>>>>;
+
+/// A batch on its way.
+#[derive(Clone)]
+pub struct Batch {
+    pub values: Vec<Value>,
+    bytes: Vec<u8>,
+}
+
+pub struct Producer {
+    pub sim: Sim,
+    pub current: Current,
+    pub checker: Arc<Mutex<Checker>>,
+    pub number: u32,
+    pub is_idempotent: bool,
+}
+
+type Answers = Vec<oneshot::Receiver<Result<Offset, Failure>>>;
+
+impl Producer {
+    /// Sends `count` batches until each is acknowledged, or given up by a plain producer.
+    pub async fn run(self, count: usize, mut random: Random) {
+        let mut sequence = 0;
+        let batches = (0..count).map(|_| self.make(&mut sequence, &mut random));
+        let mut unsent: VecDeque<Batch> = batches.collect();
+        while !unsent.is_empty() {
+            let in_flight = unsent.len().min(1 + random.index(IN_FLIGHT_MAX));
+            let batches: Vec<Batch> = unsent.iter().take(in_flight).cloned().collect();
+            let answers = self.send(&batches).await;
+            let done = self.settle(&batches, answers).await;
+            unsent.drain(..if self.is_idempotent { done } else { in_flight });
+            if done < in_flight {
+                self.sim.sleep(RETRY_PAUSE).await;
+            } else {
+                self.sim.sleep(Duration::from_micros(random.below(2000))).await;
+            }
+        }
+    }
+
+    fn make(&self, sequence: &mut i32, random: &mut Random) -> Batch {
+        let mut builder = BatchBuilder::new(Offset(0));
+        if self.is_idempotent {
+            let id = ProducerId(i64::from(self.number));
+            builder = builder.producer(ProducerOfBatch { id, epoch: ProducerEpoch(0), base_sequence: *sequence });
+        }
+        let count = if random.coin() { 1 } else { 1 + random.index(4) };
+        let mut values = Vec::new();
+        for _ in 0..count {
+            let value = Value { producer: self.number, number: *sequence as u32 };
+            let record =
+                NewRecord { timestamp: self.sim.wall().0, value: Some(&value.bytes()), ..NewRecord::default() };
+            builder.append(&record).unwrap();
+            values.push(value);
+            *sequence += 1;
+        }
+        Batch { values, bytes: builder.finish() }
+    }
+
+    async fn send(&self, batches: &[Batch]) -> Answers {
+        let mut answers = Vec::new();
+        let server = self.current.lock().clone();
+        for batch in batches {
+            let (answer, answered) = oneshot::channel();
+            answers.push(answered);
+            let request = Request { bytes: batch.bytes.clone(), answer };
+            if let Some(server) = &server {
+                // A server that is dead drops the request, and its answer with it.
+                let _ = server.requests.send(request).await;
+            }
+        }
+        answers
+    }
+
+    /// Notes what was acknowledged; answers how many from the first one on were.
+    async fn settle(&self, batches: &[Batch], answers: Answers) -> usize {
+        let mut done = 0;
+        let mut has_failed = false;
+        for (batch, answer) in batches.iter().zip(answers) {
+            match answer.await.unwrap_or(Err(Failure::Unknown)) {
+                Ok(base) => {
+                    self.checker.lock().acknowledged(base, &batch.values);
+                    done += usize::from(!has_failed);
+                }
+                // A snapshot keeps a producer's last batch alone, so a log that was opened again may not know an earlier
+                // one by its offset. That it has gone past it is answer enough.
+                Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if found <= last => {
+                    self.sim.meet("forgotten repetition");
+                    done += usize::from(!has_failed);
+                }
+                Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if !has_failed => {
+                    panic!("producer {} is at {found}, but the log remembers {last}", self.number);
+                }
+                Err(failure) => {
+                    has_failed = true;
+                    self.checker.lock().failed(failure);
+                }
+            }
+        }
+        done
+    }
+}
