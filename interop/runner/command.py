@@ -4,7 +4,8 @@ import pathlib
 import shutil
 import tempfile
 
-from . import cache, corpus, clients, tools
+from . import cache, clients, corpus, exchange, tools
+from .bench import bench
 from .servers import Node
 from .tally import Tally
 
@@ -60,10 +61,19 @@ def _golden_lane(options, folder, tally):
     return tally.run_program([str(cache.INTEROP / "golden" / "run"), jars])
 
 
+def _kill9_lane(options, folder, tally):
+    folder.mkdir(parents=True)
+    name = f"{options.rounds} times kill -9 under idempotent load: nothing lost, nothing twice"
+    return tally.check(name, lambda: bench(
+        "kill9", "--server", options.server, "--rounds", str(options.rounds), "--folder", str(folder)))
+
+
 LANES = {name: _client_lane(name) for name in clients.CLIENTS} | {
     "tools": lambda options, folder, tally: _with_node(options, folder, lambda node: tools.run(node, tally)),
     "cross": _cross_lane,
     "golden": _golden_lane,
+    "oracle": exchange.run,
+    "kill9": _kill9_lane,
 }
 
 
@@ -72,6 +82,7 @@ def _parse(arguments):
     parser.add_argument("lane", nargs="*", help=f"any of {', '.join(LANES)}; all without one")
     parser.add_argument("--server", choices=SERVERS, default="ottla",
                         help="the server under test; `kafka` proves the lanes themselves")
+    parser.add_argument("--rounds", type=int, default=5, help="kills of the lane kill9 (default 5)")
     parser.add_argument("--classpath", choices=("broker", "tools"),
                         help="only fetch Apache Kafka's jars and print their classpath")
     parser.add_argument("--keep", action="store_true", help="keep the directories and logs")

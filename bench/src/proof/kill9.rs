@@ -34,9 +34,12 @@ const LIFE_MS: (u64, u64) = (200, 800);
 /// Arguments of `kill9`.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// The server.
-    #[arg(long, default_value = "ottla")]
-    server: Kind,
+    /// The server; several take turns on the same directory.
+    #[arg(long, value_delimiter = ',', default_value = "ottla")]
+    server: Vec<Kind>,
+    /// How a server's turn ends.
+    #[arg(long, default_value = "kill")]
+    end: End,
     /// Kills.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
@@ -48,10 +51,19 @@ pub(crate) struct Options {
     folder: Option<PathBuf>,
 }
 
+/// How a server's turn ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum End {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM, and the server's own clean stop.
+    Stop,
+}
+
 /// Runs the rounds; fails at the first record lost, repeated or out of order.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = crate::scratch_folder(options.folder.as_deref())?;
-    let mut server = super::formatted(options.server, folder.path())?;
+    let mut server = super::formatted(options.server[0], folder.path())?;
     server.start()?;
     let mut client = server.connect()?;
     topics::create(&mut client, &topics::NewTopic { name: TOPIC, partitions: options.producers, configs: &[] })?;
@@ -71,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 })
             })
             .collect();
-        let rounds = kill_rounds(&mut server, options.rounds, &acknowledged, &stop);
+        let rounds = kill_rounds(&mut server, options, &acknowledged, &stop);
         stop.store(true, Relaxed);
         for producer in producers {
             producer.join().map_err(|_| Failure::Said("a producer panicked".to_owned()))??;
@@ -79,17 +91,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         rounds
     })?;
     let total = verify(&mut server, &acknowledged)?;
-    println!("ok   {} kills, {total} records acknowledged, none lost, none twice, all in order", options.rounds);
+    println!("ok   {} ends, {total} records acknowledged, none lost, none twice, all in order", options.rounds);
     Ok(())
 }
 
-fn kill_rounds(server: &mut Server, rounds: u32, acknowledged: &[AtomicI64], stop: &AtomicBool) -> Result<()> {
+fn kill_rounds(server: &mut Server, options: &Options, acknowledged: &[AtomicI64], stop: &AtomicBool) -> Result<()> {
     let mut chance = u64::from(std::process::id()) | 1;
     wait_for_progress(acknowledged, stop)?;
-    for round in 1..=rounds {
+    for round in 1..=options.rounds {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis(LIFE_MS.0 + (chance >> 33) % (LIFE_MS.1 - LIFE_MS.0)));
-        server.kill()?;
+        match options.end {
+            End::Kill => server.kill()?,
+            End::Stop => server.stop()?,
+        }
+        server.kind = options.server[round as usize % options.server.len()];
         let began = Instant::now();
         server.spawn()?;
         wait_for_progress(acknowledged, stop)?;

@@ -59,6 +59,12 @@ final class Corpus {
         Lane.same(text(got.headers().toArray()), text(wanted.headers().toArray(new Header[0])), record + "headers");
     }
 
+    /** All that a record holds, as one line. */
+    static String line(ConsumerRecord<byte[], byte[]> record) {
+        return String.join(" ", "" + record.offset(), "" + record.timestampType(), "" + record.timestamp(),
+            text(record.key()), text(record.value()), text(record.headers().toArray())) + "\n";
+    }
+
     /** One hash a partition over keys and values in order. */
     static final class Fingerprint {
         private final MessageDigest digest;
