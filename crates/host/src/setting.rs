@@ -79,7 +79,7 @@ pub enum Valid {
     OneOfAnyCase(&'static [&'static str]),
     /// Text that is not empty.
     NotEmpty,
-    /// A list of these, each once.
+    /// A list of these.
     Several(&'static [&'static str]),
     /// `partition:broker` pairs, or `*`.
     ThrottledReplicas,
@@ -352,10 +352,7 @@ impl Setting {
     }
 
     fn check_list(&self, allowed: &[&str], items: &[String]) -> Result<(), Fault> {
-        for (at, item) in items.iter().enumerate() {
-            if items[..at].contains(item) {
-                return Err(Fault(format!("Configuration '{}' values must not be duplicated.", self.name)));
-            }
+        for item in items {
             if item.is_empty() {
                 return Err(Fault(format!("Configuration '{}' values must not be empty.", self.name)));
             }
@@ -376,7 +373,7 @@ impl Setting {
             return Ok(());
         }
         Err(self.fault(
-            &items.join(","),
+            &format!("[{}]", items.join(", ")),
             format!(
                 "{} must be the literal '*' or a list of replicas in the following format: \
                      [partitionId]:[brokerId],[partitionId]:[brokerId],...",
@@ -411,7 +408,8 @@ impl fmt::Display for Value {
         match self {
             Value::Boolean(value) => write!(f, "{value}"),
             Value::Number(value) => write!(f, "{value}"),
-            Value::Fraction(value) => write!(f, "{value:?}"),
+            // As Java prints a double.
+            Value::Fraction(value) => f.write_str(&format!("{value:?}").replace('e', "E")),
             Value::Text(value) => f.write_str(value),
             Value::List(items) => f.write_str(&items.join(",")),
         }

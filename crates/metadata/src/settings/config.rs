@@ -255,12 +255,13 @@ fn is_default(setting: &Setting, value: &Value) -> bool {
 fn require_present(given: &mut Configs, faults: &mut Vec<ConfigFault>) {
     match (given.get("node.id").cloned(), given.get("broker.id").cloned()) {
         (None, Some(id)) => drop(given.insert("node.id".to_owned(), id)),
+        (Some(node), None) => drop(given.insert("broker.id".to_owned(), node)),
         (Some(node), Some(id)) if node.trim() != id.trim() => faults.push(ConfigFault::Invalid(Fault(
             "`node.id` and `broker.id` must be set to the same value. `broker.id` is deprecated, please use `node.id` \
              instead."
                 .to_owned(),
         ))),
-        (Some(_), _) | (None, None) => {}
+        (Some(_), Some(_)) | (None, None) => {}
     }
     for setting in broker::all() {
         if setting.default == SettingDefault::Required && !given.contains_key(setting.name) {
