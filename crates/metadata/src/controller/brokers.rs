@@ -111,12 +111,31 @@ pub(super) fn unfence(image: &Image, id: BrokerId, epoch: i64) -> Result<Decisio
             fenced: -1,
             ..registration_change(id, epoch)
         }));
-        let orphaned = |partition: &Partition| partition.leader == NO_LEADER && partition.isr.contains(id);
-        records.extend(partitions(image, orphaned).map(|(topic, index, _)| {
-            MetadataRecord::PartitionChange(PartitionChangeRecord { leader: id.0, ..change(topic, index) })
-        }));
+        let orphaned = |partition: &Partition| partition.leader == NO_LEADER;
+        records.extend(partitions(image, orphaned).filter_map(|orphan| lead(id, orphan)));
     }
     Ok(Decision { records, answer: Answer::Done })
+}
+
+/// The change that lets a broker lead a partition without leader; None when it may not have every acknowledged record.
+/// It has them as an in-sync replica, as an eligible leader replica (KIP-966), or as the last leader that was known when
+/// nobody is left who surely has them.
+fn lead(
+    id: BrokerId,
+    (topic, index, partition): (Uuid, PartitionIndex, &Partition),
+) -> Option<MetadataRecord<'static>> {
+    let mut record = PartitionChangeRecord { leader: id.0, ..change(topic, index) };
+    if !partition.isr.contains(id) {
+        let is_last = partition.isr.as_slice().is_empty() && partition.elr().is_empty();
+        if !partition.elr().contains(&id.0) && !(is_last && partition.last_known_elr() == [id.0]) {
+            return None;
+        }
+        record.isr = Some(vec![id.0]);
+        record.eligible_leader_replicas =
+            Some(partition.elr().iter().copied().filter(|other| *other != id.0).collect());
+        record.last_known_elr = Some(Vec::new());
+    }
+    Some(MetadataRecord::PartitionChange(record))
 }
 
 /// The broker serves nobody; others that are in sync take over what it leads.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use ottla_host::Chance;
-use ottla_messages::records::metadata::MetadataRecord;
+use ottla_messages::records::metadata::{MetadataRecord, PartitionChangeRecord};
 use ottla_wire::Uuid;
 use ottla_wire::ids::{BrokerId, PartitionIndex};
 
@@ -61,6 +61,9 @@ impl World {
 
     fn run(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["as-kafka-left-it", topic, isr, elr, last] = words[..] {
+            return self.leave(topic, (isr, elr, last));
+        }
         let moment = Moment { next_offset: self.offset, chance: &self.chance };
         let decided = self.controller.decide(&self.image, &self.command(&words), moment);
         let mut out = String::new();
@@ -74,6 +77,22 @@ impl World {
             }
         }
         out
+    }
+
+    /// Apache Kafka's controller has emptied the in-sync replicas of partition 0 (KIP-966).
+    fn leave(&mut self, topic: &str, (isr, elr, last): (&str, &str, &str)) -> String {
+        let list = |word: &str| Some(numbers(word.trim_matches('-')));
+        let record = MetadataRecord::PartitionChange(PartitionChangeRecord {
+            topic_id: self.image.topic(topic).unwrap().id,
+            partition_id: 0,
+            leader: -1,
+            isr: list(isr),
+            eligible_leader_replicas: list(elr),
+            last_known_elr: list(last),
+            ..PartitionChangeRecord::default()
+        });
+        self.image.apply(&[record]).unwrap();
+        String::new()
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -220,12 +239,13 @@ fn shown(record: &MetadataRecord<'_>) -> String {
             one.directories.iter().map(|id| id.0[15]).collect::<Vec<_>>()
         ),
         MetadataRecord::PartitionChange(one) => format!(
-            "change {}-{} leader {} isr {:?} dirs {:?}",
+            "change {}-{} leader {} isr {:?} dirs {:?}{}",
             short(&one.topic_id),
             one.partition_id,
             one.leader,
             one.isr,
-            one.directories.as_ref().map(|ids| ids.iter().map(|id| id.0[15]).collect::<Vec<_>>())
+            one.directories.as_ref().map(|ids| ids.iter().map(|id| id.0[15]).collect::<Vec<_>>()),
+            one.eligible_leader_replicas.as_ref().map_or(String::new(), |elr| format!(" elr {elr:?}"))
         ),
         MetadataRecord::Config(one) => {
             format!("config {} {:?} {}={:?}", one.resource_type, one.resource_name, one.name, one.value)
