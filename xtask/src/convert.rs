@@ -25,6 +25,13 @@ pub fn convert(schemas: &Path, root: &Path) -> Result<usize, String> {
         document.api = api;
         document.messages.push(message);
     }
+    let base = root.join(DEFINITIONS);
+    for path in if base.exists() { files(&base, "def")? } else { Vec::new() } {
+        let known = path.strip_prefix(&base).is_ok_and(|path| documents.contains_key(path));
+        if !known {
+            fs::remove_file(&path).map_err(|why| format!("remove {}: {why}", path.display()))?;
+        }
+    }
     for (path, document) in &mut documents {
         let path = root.join(DEFINITIONS).join(path);
         document.own = own_lines(&path)?;

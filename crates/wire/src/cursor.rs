@@ -8,8 +8,8 @@ pub const ARRAY_ITEMS_MAX: usize = 1_000_000;
 pub const TAGGED_FIELDS_MAX: u32 = 10_000;
 /// Deepest nesting of structs that a frame may have.
 pub const DEPTH_MAX: u8 = 16;
-/// Entries reserved ahead for an array whatever it announces; beyond, growth follows what really arrives.
-const RESERVE_MAX: usize = 1_024;
+/// Bytes of memory that the arrays of one frame may take, so that a dense frame of two-byte entries stays bounded too.
+pub const MEMORY_MAX: usize = 64 << 20;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -59,6 +59,14 @@ pub enum DecodeError {
         /// The value as sent.
         value: i64,
     },
+    /// The arrays of the frame would take more memory than one frame may.
+    #[error("the arrays of one frame need {needed} bytes of memory where {left} of {MEMORY_MAX} are left")]
+    Memory {
+        /// Bytes that the next array needs.
+        needed: usize,
+        /// Bytes of the frame's allowance that are left.
+        left: usize,
+    },
     /// Structs nested deeper than any message is.
     #[error("structs are nested deeper than {DEPTH_MAX}")]
     Depth,
@@ -91,6 +99,7 @@ pub enum DecodeError {
 pub struct Cursor<'a> {
     rest: &'a [u8],
     depth: u8,
+    memory: usize,
 }
 
 type Read<T> = Result<T, DecodeError>;
@@ -108,7 +117,7 @@ impl<'a> Cursor<'a> {
     /// A cursor at the start of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Cursor<'a> {
-        Cursor { rest: bytes, depth: 0 }
+        Cursor { rest: bytes, depth: 0, memory: MEMORY_MAX }
     }
 
     /// Bytes not read yet.
@@ -272,10 +281,14 @@ impl<'a> Cursor<'a> {
         self.count(flexible, size_min, what)?.ok_or(DecodeError::Null { what, length: -1 })
     }
 
-    /// How many entries to reserve for an announced `count`.
-    #[must_use]
-    pub fn reserve(count: usize) -> usize {
-        count.min(RESERVE_MAX)
+    /// Takes the memory of `count` values of `size` bytes out of the frame's allowance, before it is allocated.
+    pub fn spend(&mut self, count: usize, size: usize) -> Read<()> {
+        let needed = count.saturating_mul(size);
+        let Some(left) = self.memory.checked_sub(needed) else {
+            return Err(DecodeError::Memory { needed, left: self.memory });
+        };
+        self.memory = left;
+        Ok(())
     }
 
     /// Enters a nested struct.
@@ -302,7 +315,8 @@ impl<'a> Cursor<'a> {
         Ok(count)
     }
 
-    /// The next tagged field: its tag and a cursor over exactly its bytes. `last` is the tag before it.
+    /// The next tagged field: its tag and a cursor over exactly its bytes, to be given back to `close_tag` once read.
+    /// `last` is the tag before it.
     pub fn tag(&mut self, last: &mut Option<u32>) -> Read<(u32, Cursor<'a>)> {
         let tag = self.uvarint()?;
         if last.is_some_and(|last| tag <= last) {
@@ -311,7 +325,13 @@ impl<'a> Cursor<'a> {
         *last = Some(tag);
         let size = self.uvarint()? as usize;
         let body = self.take(size, "tagged field")?;
-        Ok((tag, Cursor { rest: body, depth: self.depth }))
+        Ok((tag, Cursor { rest: body, depth: self.depth, memory: self.memory }))
+    }
+
+    /// Ends a tagged field that `tag` opened: its bytes must all be read, and what it allocated counts for the frame.
+    pub fn close_tag(&mut self, inner: &Cursor<'a>, what: &'static str) -> Read<()> {
+        self.memory = inner.memory;
+        inner.finish(what)
     }
 
     /// Skips the tagged fields of a struct that knows none.

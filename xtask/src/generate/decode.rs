@@ -104,7 +104,6 @@ fn tags(of: &Struct) -> String {
     line(0, "let mut last = None;");
     line(0, "for _ in 0..cursor.tag_count()? {");
     line(1, "let (tag, mut inner) = cursor.tag(&mut last)?;");
-    line(1, "let cursor = &mut inner;");
     line(1, "match tag {");
     for slot in tagged {
         let (tag, versions) = slot.field.tag.expect("filtered by tag");
@@ -113,12 +112,14 @@ fn tags(of: &Struct) -> String {
             _ => String::new(),
         };
         line(2, &format!("{tag}{guard} => {{"));
-        read(slot, true).iter().for_each(|text| line(3, text));
+        read(slot, true)
+            .iter()
+            .for_each(|text| line(3, &text.replace("cursor.", "inner.").replace("cursor,", "&mut inner,")));
         line(2, "}");
     }
     line(2, "_ => continue,");
     line(1, "}");
-    line(1, &format!("cursor.finish(\"tagged field of {}\")?;", of.name));
+    line(1, &format!("cursor.close_tag(&inner, \"tagged field of {}\")?;", of.name));
     line(0, "}");
     out + close
 }

@@ -25,16 +25,8 @@ const TOP: [&str; 2] = ["cli", "sim"];
 const PURE: [&str; 5] = ["wire", "messages", "metadata", "raft/state", "replica/state"];
 
 /// What a pure module may not say.
-const IMPURE: [&str; 8] = [
-    "async fn",
-    ".await",
-    "std::fs",
-    "std::net",
-    "std::thread",
-    "tokio::",
-    "Instant::now",
-    "SystemTime::now",
-];
+const IMPURE: [&str; 8] =
+    ["async fn", ".await", "std::fs", "std::net", "std::thread", "tokio::", "Instant::now", "SystemTime::now"];
 
 /// A place, and words that may not appear there: the broker opens no file, the log sees no socket, the cores see no request.
 const NEVER: [(&str, &[&str]); 5] = [
@@ -67,7 +59,11 @@ fn no_module_imports_itself_through_others() {
     for name in crates() {
         let edges = module_imports(&name);
         for module in edges.keys() {
-            assert!(!reaches(&edges, module, module), "modules of {name} import each other in a loop through {module}: {:?}", edges[module]);
+            assert!(
+                !reaches(&edges, module, module),
+                "modules of {name} import each other in a loop through {module}: {:?}",
+                edges[module]
+            );
         }
     }
 }
@@ -101,9 +97,10 @@ fn versions_are_compared_only_where_layouts_are_known() {
         for source in sources(&name) {
             for sign in ["<", ">", "<=", ">=", "=="] {
                 let compared = format!("version {sign} ");
-                let found = source.code.match_indices(&compared).any(|(at, found)| {
-                    source.code[at + found.len()..].starts_with(|next: char| next.is_ascii_digit())
-                });
+                let found = source
+                    .code
+                    .match_indices(&compared)
+                    .any(|(at, found)| source.code[at + found.len()..].starts_with(|next: char| next.is_ascii_digit()));
                 assert!(!found, "{} compares a version with a number; ask for a capability", source.path);
             }
         }

@@ -159,25 +159,24 @@ impl<'a> ApiVersionsResponse<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        let count = cursor.count_required(true, 6, "ApiVersionsResponse.supported_features")?;
-                        value.supported_features = read::structs(cursor, count, version, SupportedFeatureKey::decode)?;
+                        let count = inner.count_required(true, 6, "ApiVersionsResponse.supported_features")?;
+                        value.supported_features = read::structs(&mut inner, count, version, SupportedFeatureKey::decode)?;
                     }
                     1 => {
-                        value.finalized_features_epoch = cursor.i64()?;
+                        value.finalized_features_epoch = inner.i64()?;
                     }
                     2 => {
-                        let count = cursor.count_required(true, 6, "ApiVersionsResponse.finalized_features")?;
-                        value.finalized_features = read::structs(cursor, count, version, FinalizedFeatureKey::decode)?;
+                        let count = inner.count_required(true, 6, "ApiVersionsResponse.finalized_features")?;
+                        value.finalized_features = read::structs(&mut inner, count, version, FinalizedFeatureKey::decode)?;
                     }
                     3 => {
-                        value.zk_migration_ready = cursor.bool()?;
+                        value.zk_migration_ready = inner.bool()?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of ApiVersionsResponse")?;
+                cursor.close_tag(&inner, "tagged field of ApiVersionsResponse")?;
             }
         }
         Ok(value)

@@ -387,14 +387,13 @@ impl<'a> CreatableTopicResult<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        value.topic_config_error_code = cursor.i16()?;
+                        value.topic_config_error_code = inner.i16()?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of CreatableTopicResult")?;
+                cursor.close_tag(&inner, "tagged field of CreatableTopicResult")?;
             }
         }
         Ok(value)

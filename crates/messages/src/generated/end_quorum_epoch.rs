@@ -303,15 +303,14 @@ impl<'a> EndQuorumEpochResponse<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        let count = cursor.count_required(true, 8, "EndQuorumEpochResponse.node_endpoints")?;
-                        value.node_endpoints = read::structs(cursor, count, version, NodeEndpoint::decode)?;
+                        let count = inner.count_required(true, 8, "EndQuorumEpochResponse.node_endpoints")?;
+                        value.node_endpoints = read::structs(&mut inner, count, version, NodeEndpoint::decode)?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of EndQuorumEpochResponse")?;
+                cursor.close_tag(&inner, "tagged field of EndQuorumEpochResponse")?;
             }
         }
         Ok(value)

@@ -122,17 +122,16 @@ impl<'a> FetchRequest<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        value.cluster_id = cursor.nullable_string(true, "FetchRequest.cluster_id")?.map(Cow::Borrowed);
+                        value.cluster_id = inner.nullable_string(true, "FetchRequest.cluster_id")?.map(Cow::Borrowed);
                     }
                     1 if v >= 15 => {
-                        value.replica_state = ReplicaState::decode(cursor, version)?;
+                        value.replica_state = ReplicaState::decode(&mut inner, version)?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of FetchRequest")?;
+                cursor.close_tag(&inner, "tagged field of FetchRequest")?;
             }
         }
         Ok(value)
@@ -414,17 +413,16 @@ impl FetchPartition {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 if v >= 17 => {
-                        value.replica_directory_id = cursor.uuid()?;
+                        value.replica_directory_id = inner.uuid()?;
                     }
                     1 if v >= 18 => {
-                        value.high_watermark = cursor.i64()?;
+                        value.high_watermark = inner.i64()?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of FetchPartition")?;
+                cursor.close_tag(&inner, "tagged field of FetchPartition")?;
             }
         }
         Ok(value)
@@ -550,15 +548,14 @@ impl<'a> FetchResponse<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 if v >= 16 => {
-                        let count = cursor.count_required(true, 11, "FetchResponse.node_endpoints")?;
-                        value.node_endpoints = read::structs(cursor, count, version, NodeEndpoint::decode)?;
+                        let count = inner.count_required(true, 11, "FetchResponse.node_endpoints")?;
+                        value.node_endpoints = read::structs(&mut inner, count, version, NodeEndpoint::decode)?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of FetchResponse")?;
+                cursor.close_tag(&inner, "tagged field of FetchResponse")?;
             }
         }
         Ok(value)
@@ -777,20 +774,19 @@ impl<'a> PartitionData<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        value.diverging_epoch = EpochEndOffset::decode(cursor, version)?;
+                        value.diverging_epoch = EpochEndOffset::decode(&mut inner, version)?;
                     }
                     1 => {
-                        value.current_leader = LeaderIdAndEpoch::decode(cursor, version)?;
+                        value.current_leader = LeaderIdAndEpoch::decode(&mut inner, version)?;
                     }
                     2 => {
-                        value.snapshot_id = SnapshotId::decode(cursor, version)?;
+                        value.snapshot_id = SnapshotId::decode(&mut inner, version)?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of PartitionData")?;
+                cursor.close_tag(&inner, "tagged field of PartitionData")?;
             }
         }
         Ok(value)

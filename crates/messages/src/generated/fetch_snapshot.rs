@@ -53,14 +53,13 @@ impl<'a> FetchSnapshotRequest<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.cluster_id = cursor.nullable_string(true, "FetchSnapshotRequest.cluster_id")?.map(Cow::Borrowed);
+                    value.cluster_id = inner.nullable_string(true, "FetchSnapshotRequest.cluster_id")?.map(Cow::Borrowed);
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of FetchSnapshotRequest")?;
+            cursor.close_tag(&inner, "tagged field of FetchSnapshotRequest")?;
         }
         Ok(value)
     }
@@ -165,14 +164,13 @@ impl RequestPartitionSnapshot {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 if v >= 1 => {
-                    value.replica_directory_id = cursor.uuid()?;
+                    value.replica_directory_id = inner.uuid()?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of RequestPartitionSnapshot")?;
+            cursor.close_tag(&inner, "tagged field of RequestPartitionSnapshot")?;
         }
         Ok(value)
     }
@@ -250,15 +248,14 @@ impl<'a> FetchSnapshotResponse<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 if v >= 1 => {
-                    let count = cursor.count_required(true, 8, "FetchSnapshotResponse.node_endpoints")?;
-                    value.node_endpoints = read::structs(cursor, count, version, NodeEndpoint::decode)?;
+                    let count = inner.count_required(true, 8, "FetchSnapshotResponse.node_endpoints")?;
+                    value.node_endpoints = read::structs(&mut inner, count, version, NodeEndpoint::decode)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of FetchSnapshotResponse")?;
+            cursor.close_tag(&inner, "tagged field of FetchSnapshotResponse")?;
         }
         Ok(value)
     }
@@ -411,14 +408,13 @@ impl<'a> ResponsePartitionSnapshot<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.current_leader = LeaderIdAndEpoch::decode(cursor, version)?;
+                    value.current_leader = LeaderIdAndEpoch::decode(&mut inner, version)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of ResponsePartitionSnapshot")?;
+            cursor.close_tag(&inner, "tagged field of ResponsePartitionSnapshot")?;
         }
         Ok(value)
     }

@@ -209,15 +209,14 @@ impl<'a> ProduceResponse<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 if v >= 10 => {
-                        let count = cursor.count_required(true, 11, "ProduceResponse.node_endpoints")?;
-                        value.node_endpoints = read::structs(cursor, count, version, NodeEndpoint::decode)?;
+                        let count = inner.count_required(true, 11, "ProduceResponse.node_endpoints")?;
+                        value.node_endpoints = read::structs(&mut inner, count, version, NodeEndpoint::decode)?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of ProduceResponse")?;
+                cursor.close_tag(&inner, "tagged field of ProduceResponse")?;
             }
         }
         Ok(value)
@@ -440,14 +439,13 @@ impl<'a> PartitionProduceResponse<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 if v >= 10 => {
-                        value.current_leader = LeaderIdAndEpoch::decode(cursor, version)?;
+                        value.current_leader = LeaderIdAndEpoch::decode(&mut inner, version)?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of PartitionProduceResponse")?;
+                cursor.close_tag(&inner, "tagged field of PartitionProduceResponse")?;
             }
         }
         Ok(value)

@@ -184,14 +184,13 @@ impl<'a> UpdateRaftVoterResponse<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.current_leader = CurrentLeader::decode(cursor, version)?;
+                    value.current_leader = CurrentLeader::decode(&mut inner, version)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of UpdateRaftVoterResponse")?;
+            cursor.close_tag(&inner, "tagged field of UpdateRaftVoterResponse")?;
         }
         Ok(value)
     }

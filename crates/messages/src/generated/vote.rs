@@ -225,15 +225,14 @@ impl<'a> VoteResponse<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 if v >= 1 => {
-                    let count = cursor.count_required(true, 8, "VoteResponse.node_endpoints")?;
-                    value.node_endpoints = read::structs(cursor, count, version, NodeEndpoint::decode)?;
+                    let count = inner.count_required(true, 8, "VoteResponse.node_endpoints")?;
+                    value.node_endpoints = read::structs(&mut inner, count, version, NodeEndpoint::decode)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of VoteResponse")?;
+            cursor.close_tag(&inner, "tagged field of VoteResponse")?;
         }
         Ok(value)
     }

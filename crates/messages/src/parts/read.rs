@@ -27,7 +27,8 @@ pub(crate) fn list<'a, T>(
     count: usize,
     item: impl Fn(&mut Cursor<'a>) -> Read<T>,
 ) -> Read<Vec<T>> {
-    let mut out = Vec::with_capacity(Cursor::reserve(count));
+    cursor.spend(count, size_of::<T>())?;
+    let mut out = Vec::with_capacity(count);
     for _ in 0..count {
         out.push(item(cursor)?);
     }
@@ -70,7 +71,8 @@ pub(crate) fn structs<'a, T>(
     version: ApiVersion,
     decode: impl Fn(&mut Cursor<'a>, ApiVersion) -> Read<T>,
 ) -> Read<Vec<T>> {
-    let mut out = Vec::with_capacity(Cursor::reserve(count));
+    cursor.spend(count, size_of::<T>())?;
+    let mut out = Vec::with_capacity(count);
     for _ in 0..count {
         out.push(decode(cursor, version)?);
     }

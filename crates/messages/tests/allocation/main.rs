@@ -10,8 +10,10 @@ mod entry;
 mod list;
 
 use list::MESSAGES;
+use ottla_messages::create_topics::CreateTopicsRequest;
 use ottla_messages::fetch::FetchRequest;
 use ottla_messages::metadata::MetadataRequest;
+use ottla_wire::cursor::MEMORY_MAX;
 use ottla_wire::{ApiVersion, Cursor, DecodeError, Encoder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -101,13 +103,35 @@ fn a_million_empty_entries_are_read_and_one_more_is_refused() {
         let request = MetadataRequest::decode(&mut Cursor::new(&frame), version).unwrap();
         assert_eq!(request.topics.map(|topics| topics.len()), Some(1_000_000));
     });
-    assert!(bytes < 150 << 20, "{bytes} bytes");
+    assert!(bytes <= MEMORY_MAX, "{bytes} bytes");
     let frame = topics(1_000_001);
     let bytes = allocated(|| {
         let refused = MetadataRequest::decode(&mut Cursor::new(&frame), version);
         assert!(matches!(refused, Err(DecodeError::TooMany { count: 1_000_001, .. })));
     });
     assert_eq!(bytes, 0);
+}
+
+#[test]
+fn dense_arrays_within_arrays_stay_within_the_memory_of_a_frame() {
+    let version = ApiVersion(7);
+    let mut out = Encoder::new();
+    out.count(true, Some(40)).unwrap();
+    for _ in 0..40 {
+        out.string(true, "").unwrap();
+        out.i32(1);
+        out.i16(1);
+        out.count(true, Some(0)).unwrap();
+        out.count(true, Some(100_000)).unwrap();
+        out.raw(&[1, 0, 0].repeat(100_000));
+        out.uvarint(0);
+    }
+    let frame = out.into_parts().0;
+    let bytes = allocated(|| {
+        let refused = CreateTopicsRequest::decode(&mut Cursor::new(&frame), version);
+        assert!(matches!(refused, Err(DecodeError::Memory { .. })), "{refused:?}");
+    });
+    assert!(bytes <= MEMORY_MAX, "{bytes} bytes");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::list::MESSAGES;
 use crate::sample;
-use ottla_wire::{ApiVersion, Encoder};
+use ottla_messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
+use ottla_wire::encoder::Cut;
+use ottla_wire::{ApiVersion, Encoder, Records};
 
 const ROUNDS: u64 = 12;
 
@@ -56,5 +58,27 @@ fn default_of_every_message_passes_unchanged() {
             assert_eq!((entry.pass)(out.bytes(), version, &mut again), Ok(()), "{} version {version:?}", entry.name);
             assert_eq!(out.bytes(), again.bytes());
         }
+    }
+}
+
+#[test]
+fn record_data_from_elsewhere_leaves_a_cut_where_its_bytes_go() {
+    let response = |records| FetchResponse {
+        responses: vec![FetchableTopicResponse {
+            partitions: vec![PartitionData { records: Some(records), ..PartitionData::default() }],
+            ..FetchableTopicResponse::default()
+        }],
+        ..FetchResponse::default()
+    };
+    for version in [ApiVersion(4), ApiVersion(12), ApiVersion(18)] {
+        let (mut whole, mut cut) = (Encoder::new(), Encoder::new());
+        response(Records::Bytes(b"batches")).encode(&mut whole, version).unwrap();
+        response(Records::Elsewhere { id: 9, length: 7 }).encode(&mut cut, version).unwrap();
+        let (mut bytes, cuts) = cut.into_parts();
+        let [Cut { at, id: 9, length: 7 }] = cuts[..] else {
+            panic!("{cuts:?}");
+        };
+        bytes.splice(at..at, *b"batches");
+        assert_eq!(bytes, whole.bytes());
     }
 }

@@ -135,15 +135,14 @@ impl TopicPartitions {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    let count = cursor.count(true, 4, "TopicPartitions.assignment_epochs")?;
-                    value.assignment_epochs = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "TopicPartitions.assignment_epochs")?;
+                    value.assignment_epochs = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of TopicPartitions")?;
+            cursor.close_tag(&inner, "tagged field of TopicPartitions")?;
         }
         Ok(value)
     }

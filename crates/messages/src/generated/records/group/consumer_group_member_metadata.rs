@@ -110,14 +110,13 @@ impl<'a> ConsumerGroupMemberMetadataValue<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.classic_member_metadata = if cursor.uvarint()? == 0 { None } else { Some(ClassicMemberMetadata::decode(cursor, version)?) };
+                    value.classic_member_metadata = if inner.uvarint()? == 0 { None } else { Some(ClassicMemberMetadata::decode(&mut inner, version)?) };
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of ConsumerGroupMemberMetadataValue")?;
+            cursor.close_tag(&inner, "tagged field of ConsumerGroupMemberMetadataValue")?;
         }
         Ok(value)
     }

@@ -67,14 +67,13 @@ impl ConsumerGroupMetadataValue {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.metadata_hash = cursor.i64()?;
+                    value.metadata_hash = inner.i64()?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of ConsumerGroupMetadataValue")?;
+            cursor.close_tag(&inner, "tagged field of ConsumerGroupMetadataValue")?;
         }
         Ok(value)
     }

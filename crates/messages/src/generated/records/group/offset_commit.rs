@@ -109,14 +109,13 @@ impl<'a> OffsetCommitValue<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        value.topic_id = cursor.uuid()?;
+                        value.topic_id = inner.uuid()?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of OffsetCommitValue")?;
+                cursor.close_tag(&inner, "tagged field of OffsetCommitValue")?;
             }
         }
         Ok(value)

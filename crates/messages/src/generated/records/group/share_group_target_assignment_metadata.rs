@@ -67,14 +67,13 @@ impl ShareGroupTargetAssignmentMetadataValue {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.assignment_timestamp = cursor.i64()?;
+                    value.assignment_timestamp = inner.i64()?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of ShareGroupTargetAssignmentMetadataValue")?;
+            cursor.close_tag(&inner, "tagged field of ShareGroupTargetAssignmentMetadataValue")?;
         }
         Ok(value)
     }

@@ -183,15 +183,14 @@ impl<'a> TaskIds<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    let count = cursor.count(true, 4, "TaskIds.assignment_epochs")?;
-                    value.assignment_epochs = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "TaskIds.assignment_epochs")?;
+                    value.assignment_epochs = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of TaskIds")?;
+            cursor.close_tag(&inner, "tagged field of TaskIds")?;
         }
         Ok(value)
     }

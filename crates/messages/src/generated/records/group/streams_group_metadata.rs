@@ -89,24 +89,23 @@ impl<'a> StreamsGroupMetadataValue<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.validated_topology_epoch = cursor.i32()?;
+                    value.validated_topology_epoch = inner.i32()?;
                 }
                 1 => {
-                    let count = cursor.count(true, 3, "StreamsGroupMetadataValue.last_assignment_configs")?;
-                    value.last_assignment_configs = read::structs_or_null(cursor, count, version, LastAssignmentConfig::decode)?;
+                    let count = inner.count(true, 3, "StreamsGroupMetadataValue.last_assignment_configs")?;
+                    value.last_assignment_configs = read::structs_or_null(&mut inner, count, version, LastAssignmentConfig::decode)?;
                 }
                 2 => {
-                    value.stored_description_topology_epoch = cursor.i32()?;
+                    value.stored_description_topology_epoch = inner.i32()?;
                 }
                 3 => {
-                    value.failed_description_topology_epoch = cursor.i32()?;
+                    value.failed_description_topology_epoch = inner.i32()?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of StreamsGroupMetadataValue")?;
+            cursor.close_tag(&inner, "tagged field of StreamsGroupMetadataValue")?;
         }
         Ok(value)
     }

@@ -27,14 +27,13 @@ impl<'a> AbortTransactionRecord<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.reason = cursor.nullable_string(true, "AbortTransactionRecord.reason")?.map(Cow::Borrowed);
+                    value.reason = inner.nullable_string(true, "AbortTransactionRecord.reason")?.map(Cow::Borrowed);
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of AbortTransactionRecord")?;
+            cursor.close_tag(&inner, "tagged field of AbortTransactionRecord")?;
         }
         Ok(value)
     }

@@ -27,14 +27,13 @@ impl<'a> BeginTransactionRecord<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.name = cursor.nullable_string(true, "BeginTransactionRecord.name")?.map(Cow::Borrowed);
+                    value.name = inner.nullable_string(true, "BeginTransactionRecord.name")?.map(Cow::Borrowed);
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of BeginTransactionRecord")?;
+            cursor.close_tag(&inner, "tagged field of BeginTransactionRecord")?;
         }
         Ok(value)
     }

@@ -38,25 +38,24 @@ impl BrokerRegistrationChangeRecord {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.fenced = cursor.i8()?;
+                    value.fenced = inner.i8()?;
                 }
                 1 if v >= 1 => {
-                    value.in_controlled_shutdown = cursor.i8()?;
+                    value.in_controlled_shutdown = inner.i8()?;
                 }
                 2 if v >= 2 => {
-                    let count = cursor.count_required(true, 16, "BrokerRegistrationChangeRecord.log_dirs")?;
-                    value.log_dirs = read::list(cursor, count, wire::Cursor::uuid)?;
+                    let count = inner.count_required(true, 16, "BrokerRegistrationChangeRecord.log_dirs")?;
+                    value.log_dirs = read::list(&mut inner, count, wire::Cursor::uuid)?;
                 }
                 3 if v >= 3 => {
-                    let count = cursor.count(true, 16, "BrokerRegistrationChangeRecord.cordoned_log_dirs")?;
-                    value.cordoned_log_dirs = read::list_or_null(cursor, count, wire::Cursor::uuid)?;
+                    let count = inner.count(true, 16, "BrokerRegistrationChangeRecord.cordoned_log_dirs")?;
+                    value.cordoned_log_dirs = read::list_or_null(&mut inner, count, wire::Cursor::uuid)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of BrokerRegistrationChangeRecord")?;
+            cursor.close_tag(&inner, "tagged field of BrokerRegistrationChangeRecord")?;
         }
         Ok(value)
     }

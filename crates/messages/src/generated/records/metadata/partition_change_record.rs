@@ -66,45 +66,44 @@ impl PartitionChangeRecord {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    let count = cursor.count(true, 4, "PartitionChangeRecord.isr")?;
-                    value.isr = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionChangeRecord.isr")?;
+                    value.isr = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 1 => {
-                    value.leader = cursor.i32()?;
+                    value.leader = inner.i32()?;
                 }
                 2 => {
-                    let count = cursor.count(true, 4, "PartitionChangeRecord.replicas")?;
-                    value.replicas = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionChangeRecord.replicas")?;
+                    value.replicas = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 3 => {
-                    let count = cursor.count(true, 4, "PartitionChangeRecord.removing_replicas")?;
-                    value.removing_replicas = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionChangeRecord.removing_replicas")?;
+                    value.removing_replicas = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 4 => {
-                    let count = cursor.count(true, 4, "PartitionChangeRecord.adding_replicas")?;
-                    value.adding_replicas = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionChangeRecord.adding_replicas")?;
+                    value.adding_replicas = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 5 => {
-                    value.leader_recovery_state = cursor.i8()?;
+                    value.leader_recovery_state = inner.i8()?;
                 }
                 8 if v >= 1 => {
-                    let count = cursor.count(true, 16, "PartitionChangeRecord.directories")?;
-                    value.directories = read::list_or_null(cursor, count, wire::Cursor::uuid)?;
+                    let count = inner.count(true, 16, "PartitionChangeRecord.directories")?;
+                    value.directories = read::list_or_null(&mut inner, count, wire::Cursor::uuid)?;
                 }
                 6 if v >= 2 => {
-                    let count = cursor.count(true, 4, "PartitionChangeRecord.eligible_leader_replicas")?;
-                    value.eligible_leader_replicas = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionChangeRecord.eligible_leader_replicas")?;
+                    value.eligible_leader_replicas = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 7 if v >= 2 => {
-                    let count = cursor.count(true, 4, "PartitionChangeRecord.last_known_elr")?;
-                    value.last_known_elr = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionChangeRecord.last_known_elr")?;
+                    value.last_known_elr = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of PartitionChangeRecord")?;
+            cursor.close_tag(&inner, "tagged field of PartitionChangeRecord")?;
         }
         Ok(value)
     }

@@ -87,22 +87,21 @@ impl PartitionRecord {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.leader_recovery_state = cursor.i8()?;
+                    value.leader_recovery_state = inner.i8()?;
                 }
                 1 if v >= 2 => {
-                    let count = cursor.count(true, 4, "PartitionRecord.eligible_leader_replicas")?;
-                    value.eligible_leader_replicas = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionRecord.eligible_leader_replicas")?;
+                    value.eligible_leader_replicas = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 2 if v >= 2 => {
-                    let count = cursor.count(true, 4, "PartitionRecord.last_known_elr")?;
-                    value.last_known_elr = read::list_or_null(cursor, count, wire::Cursor::i32)?;
+                    let count = inner.count(true, 4, "PartitionRecord.last_known_elr")?;
+                    value.last_known_elr = read::list_or_null(&mut inner, count, wire::Cursor::i32)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of PartitionRecord")?;
+            cursor.close_tag(&inner, "tagged field of PartitionRecord")?;
         }
         Ok(value)
     }

@@ -81,19 +81,18 @@ impl<'a> RegisterBrokerRecord<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 if v >= 3 => {
-                    let count = cursor.count_required(true, 16, "RegisterBrokerRecord.log_dirs")?;
-                    value.log_dirs = read::list(cursor, count, wire::Cursor::uuid)?;
+                    let count = inner.count_required(true, 16, "RegisterBrokerRecord.log_dirs")?;
+                    value.log_dirs = read::list(&mut inner, count, wire::Cursor::uuid)?;
                 }
                 1 if v >= 4 => {
-                    let count = cursor.count(true, 16, "RegisterBrokerRecord.cordoned_log_dirs")?;
-                    value.cordoned_log_dirs = read::list_or_null(cursor, count, wire::Cursor::uuid)?;
+                    let count = inner.count(true, 16, "RegisterBrokerRecord.cordoned_log_dirs")?;
+                    value.cordoned_log_dirs = read::list_or_null(&mut inner, count, wire::Cursor::uuid)?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of RegisterBrokerRecord")?;
+            cursor.close_tag(&inner, "tagged field of RegisterBrokerRecord")?;
         }
         Ok(value)
     }

@@ -99,14 +99,13 @@ impl ShareUpdateValue {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.delivery_complete_count = cursor.i32()?;
+                    value.delivery_complete_count = inner.i32()?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of ShareUpdateValue")?;
+            cursor.close_tag(&inner, "tagged field of ShareUpdateValue")?;
         }
         Ok(value)
     }

@@ -58,14 +58,13 @@ impl<'a> RemoteLogSegmentMetadataRecord<'a> {
         let mut last = None;
         for _ in 0..cursor.tag_count()? {
             let (tag, mut inner) = cursor.tag(&mut last)?;
-            let cursor = &mut inner;
             match tag {
                 0 => {
-                    value.txn_index_empty = cursor.bool()?;
+                    value.txn_index_empty = inner.bool()?;
                 }
                 _ => continue,
             }
-            cursor.finish("tagged field of RemoteLogSegmentMetadataRecord")?;
+            cursor.close_tag(&inner, "tagged field of RemoteLogSegmentMetadataRecord")?;
         }
         Ok(value)
     }

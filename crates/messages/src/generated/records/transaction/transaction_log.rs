@@ -113,23 +113,22 @@ impl<'a> TransactionLogValue<'a> {
             let mut last = None;
             for _ in 0..cursor.tag_count()? {
                 let (tag, mut inner) = cursor.tag(&mut last)?;
-                let cursor = &mut inner;
                 match tag {
                     0 => {
-                        value.previous_producer_id = cursor.i64()?;
+                        value.previous_producer_id = inner.i64()?;
                     }
                     1 => {
-                        value.next_producer_id = cursor.i64()?;
+                        value.next_producer_id = inner.i64()?;
                     }
                     3 => {
-                        value.next_producer_epoch = cursor.i16()?;
+                        value.next_producer_epoch = inner.i16()?;
                     }
                     2 => {
-                        value.client_transaction_version = cursor.i16()?;
+                        value.client_transaction_version = inner.i16()?;
                     }
                     _ => continue,
                 }
-                cursor.finish("tagged field of TransactionLogValue")?;
+                cursor.close_tag(&inner, "tagged field of TransactionLogValue")?;
             }
         }
         Ok(value)
