@@ -1,5 +1,4 @@
 //! libFuzzer's way into `ottla_fuzz::codec_lz4`.
 #![no_main]
-#![expect(unsafe_code, reason = "libFuzzer calls an exported function")]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| ottla_fuzz::codec_lz4(data));
