@@ -186,6 +186,7 @@ pub fn format(disk: &dyn Disk, chance: &dyn Chance, now: WallClock, plan: &Plan)
     Ok(Report { formatted, skipped, release, features })
 }
 
+#[derive(Clone, Copy)]
 struct FirstMetadata<'a> {
     release: MetadataVersion,
     features: &'a BTreeMap<String, i16>,

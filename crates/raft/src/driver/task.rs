@@ -284,6 +284,10 @@ impl Task {
                 self.on_leadership(leadership);
                 Ok(())
             }
+            Effect::Flush => {
+                self.unflushed = true;
+                Ok(())
+            }
             Effect::Fatal(breach) => Err(format!("metadata quorum: {breach}").into()),
             Effect::Send { .. }
             | Effect::Answer { .. }

@@ -188,7 +188,7 @@ pub enum Event {
         /// Offset of the next record.
         end: Offset,
     },
-    /// The leader's records up to `end` are on the device.
+    /// Everything up to `end` is on the device.
     Flushed {
         /// Offset of the next record.
         end: Offset,
@@ -333,6 +333,8 @@ pub enum Effect {
         /// Of the response.
         call: CallId,
     },
+    /// Put all of the log on the device; `Flushed` follows.
+    Flush,
     /// Cut the log.
     Truncate {
         /// Offset of the next record.

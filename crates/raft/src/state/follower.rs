@@ -147,10 +147,21 @@ impl State {
             self.ask_anybody(now, out);
         } else if self.peers.is_resting(leader, now) {
             self.ask_anybody(now, out);
-        } else if !self.peers.any_busy(now) {
+        } else if !self.peers.any_busy(now) && self.is_flushed(out) {
             let request = self.next_fetch();
             self.send(now, leader, request, out);
         }
+    }
+
+    /// Whether a fetch may be sent: the leader takes its place for durable. If not, a flush is asked for. Records of a
+    /// former leadership and recovered ones may not be on the device.
+    fn is_flushed(&mut self, out: &mut Vec<Effect>) -> bool {
+        let flushed = self.flushed >= self.log.end;
+        if !flushed && !self.flushing {
+            self.flushing = true;
+            out.push(Effect::Flush);
+        }
+        flushed
     }
 
     /// Fetches from a voter or bootstrap server, one after the other, only to learn who leads.
@@ -162,7 +173,9 @@ impl State {
         let after = candidates.iter().position(|id| Some(*id) == self.last_asked).map_or(0, |at| at + 1);
         let after = after.min(candidates.len());
         candidates.rotate_left(after);
-        if let Some(to) = candidates.into_iter().find(|id| self.peers.is_free(*id, now)) {
+        if let Some(to) = candidates.into_iter().find(|id| self.peers.is_free(*id, now))
+            && self.is_flushed(out)
+        {
             self.last_asked = Some(to);
             let request = self.fetch_request();
             self.send(now, to, request, out);
@@ -284,6 +297,7 @@ impl State {
             return;
         }
         self.log.truncate(to);
+        self.flushed = self.flushed.min(to);
         self.voters.truncate(to);
         out.push(Effect::Truncate { to });
     }
@@ -322,6 +336,7 @@ impl State {
 
     fn adopt(&mut self, snapshot: OffsetAndEpoch, out: &mut Vec<Effect>) {
         self.log.restart_at(snapshot);
+        self.flushed = snapshot.offset;
         self.voters.clear();
         out.push(Effect::AdoptSnapshot { snapshot });
         self.commit(snapshot.offset, out);
@@ -337,6 +352,7 @@ impl State {
             self.log.begin_epoch(*epoch, *start);
         }
         self.log.end = end;
+        self.flushed = end;
         let Some(role) = self.follower_role() else { return };
         role.appending = false;
         if let Some(high_watermark) = role.high_watermark {

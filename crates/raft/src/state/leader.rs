@@ -79,8 +79,10 @@ impl State {
     }
 
     pub(super) fn on_flushed(&mut self, now: Monotonic, end: Offset, out: &mut Vec<Effect>) {
-        let me = self.me;
-        let known = self.log.end;
+        let (me, known) = (self.me, self.log.end);
+        // A truncation may have come between.
+        self.flushed = self.flushed.max(end.min(known));
+        self.flushing = false;
         let Some(role) = self.leader_role() else { return };
         let own = role.progress(me);
         if end > known || own.end.is_some_and(|before| end < before) {

@@ -14,6 +14,9 @@ mod leader;
 pub mod peers;
 pub mod role;
 
+#[cfg(test)]
+mod tests;
+
 use event::{Answer, Body, Breach, CallId, Effect, Election, Event, Leadership, Request};
 use facts::LogFacts;
 use ids::{Endpoint, ReplicaKey, VoterHistory, VoterSet};
@@ -51,6 +54,9 @@ pub struct State {
     epoch: LeaderEpoch,
     role: Role,
     log: LogFacts,
+    /// The log is on the device up to here, as far as this state was told: a fetch claims no more.
+    flushed: Offset,
+    flushing: bool,
     voters: VoterHistory,
     /// All before it is committed, as far as this replica knows; never goes back.
     committed: Option<Offset>,
@@ -76,6 +82,9 @@ impl State {
             timing,
             epoch: LeaderEpoch(0),
             role: Role::Unattached(Unattached { leader: None, voted: None, election: None }),
+            // What was recovered may lie in the page cache only.
+            flushed: log.start,
+            flushing: false,
             log,
             voters,
             committed: None,
@@ -133,7 +142,10 @@ impl State {
             Event::SnapshotTaken { snapshot } => {
                 self.log.snapshots.insert(snapshot);
             }
-            Event::Cleaned { start } => self.log.clean_to(start),
+            Event::Cleaned { start } => {
+                self.log.clean_to(start);
+                self.flushed = self.flushed.max(start);
+            }
             Event::Resign => self.ask_to_resign(),
             Event::Stop => self.stopping = true,
         }
@@ -141,6 +153,9 @@ impl State {
     }
 
     fn finish(&mut self, now: Monotonic, out: &mut Vec<Effect>) {
+        if matches!(out.last(), Some(Effect::Fatal(_))) {
+            return;
+        }
         self.poll(now, out);
         if let Err(what) = self.check() {
             out.push(Effect::Fatal(Breach::Invariant(what)));
@@ -283,11 +298,11 @@ impl State {
             return;
         }
         self.persisted = Some(election);
-        // Of several in a row nobody learns of the earlier ones: one write does for all.
-        match out.last_mut() {
-            Some(Effect::Persist(earlier)) => *earlier = election,
-            Some(_) | None => out.push(Effect::Persist(election)),
+        // Of several in a row nobody outside learns of the earlier ones: one write does for all.
+        while matches!(out.last(), Some(Effect::Persist(_) | Effect::Leadership(Leadership { leader: None, .. }))) {
+            out.pop();
         }
+        out.push(Effect::Persist(election));
     }
 
     fn publish(&mut self, out: &mut Vec<Effect>) {
