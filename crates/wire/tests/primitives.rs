@@ -1,5 +1,4 @@
 //! Primitives of the protocol: what is written reads back, and what lies about its size costs nothing.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use ottla_wire::cursor::{ARRAY_ITEMS_MAX, Cursor, DEPTH_MAX, DecodeError};
 use ottla_wire::encoder::{Cut, EncodeError, Encoder, Records};
@@ -43,7 +42,6 @@ fn an_array_that_cannot_fit_is_refused_before_it_is_read() {
     assert_eq!(Cursor::new(&[0xff; 4]).count(false, 1, "topics"), Ok(None));
     assert_eq!(Cursor::new(&[0]).count(true, 1, "topics"), Ok(None));
     assert!(matches!(Cursor::new(&[0]).count_required(true, 1, "topics"), Err(DecodeError::Null { .. })));
-    assert!(Cursor::reserve(ARRAY_ITEMS_MAX) <= 1_024);
 }
 
 #[test]
