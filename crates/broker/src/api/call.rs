@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 /// What a connection gives away with a request.
 pub(crate) struct Work {
-    pub(crate) cx: Arc<Cx>,
     pub(crate) peer: Arc<Peer>,
     /// Number of the request's stage on its connection.
     pub(crate) slot: usize,
@@ -106,15 +105,16 @@ pub(crate) fn answer(
 /// With `or_outcome`, the handler may return another outcome than an answer.
 macro_rules! handled_by {
     ($request:ty, $handler:path) => {
-        handled_by!(@ $request, cx, call, Ok::<_, Outcome>($handler(&cx, call).await))
+        handled_by!(@ $request, cx, call, Ok::<_, Outcome>($handler(cx, call).await))
     };
     ($request:ty, $handler:path, or_outcome) => {
-        handled_by!(@ $request, cx, call, $handler(&cx, call).await)
+        handled_by!(@ $request, cx, call, $handler(cx, call).await)
     };
     (@ $request:ty, $cx:ident, $call:ident, $handled:expr) => {
         |work, row, version| {
             Box::pin(async move {
-                let Work { cx: $cx, peer, slot, frame, buffer } = work;
+                let Work { peer, slot, frame, buffer } = work;
+                let $cx: &Cx = &peer.cx;
                 let info = row.key.info();
                 let mut opened = match $crate::api::call::open(&frame, info, version) {
                     Ok(opened) => opened,

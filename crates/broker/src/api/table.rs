@@ -4,6 +4,7 @@ use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
 use crate::api::records::{delete_records, fetch, init_producer_id, list_offsets, offset_for_leader_epoch, produce};
 use crate::api::topics::{create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata};
+use crate::cx::Cx;
 use crate::net::auth::Operation;
 use crate::net::meters::Meters;
 use crate::net::peer::ListenerKind;
@@ -44,16 +45,14 @@ pub(crate) enum On {
     Broker,
     /// Of the broker and the controller.
     Both,
-    /// Of the controller.
-    Controller,
 }
 
 impl Row {
     /// Whether a listener of `kind` serves it.
     pub(crate) fn is_on(&self, kind: ListenerKind) -> bool {
         match (self.on, kind) {
-            (On::Both, _) | (On::Broker, ListenerKind::Broker) | (On::Controller, ListenerKind::Controller) => true,
-            (On::Broker, ListenerKind::Controller) | (On::Controller, ListenerKind::Broker) => false,
+            (On::Both, _) | (On::Broker, ListenerKind::Broker) => true,
+            (On::Broker, ListenerKind::Controller) => false,
         }
     }
 }
@@ -187,11 +186,4 @@ pub(crate) fn serve(work: Work, meters: &Meters) -> Result<Begun, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::TABLE;
-
-    #[test]
-    fn rows_are_sorted_and_on_listeners_that_the_definition_names() {
-        assert!(TABLE.windows(2).all(|pair| i16::from(pair[0].key) < i16::from(pair[1].key)));
-    }
-}
+mod tests;

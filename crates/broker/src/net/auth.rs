@@ -5,21 +5,21 @@ use std::net::IpAddr;
 
 /// Who a connection speaks for, as Kafka writes it: `User:name`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Principal {
+pub(crate) struct Principal {
     /// `User`, unless a token or a custom mapping says otherwise.
-    pub kind: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
     /// Name within the kind.
-    pub name: Cow<'static, str>,
+    pub(crate) name: Cow<'static, str>,
 }
 
 impl Principal {
     /// Whoever speaks on a connection without authentication (KafkaPrincipal.ANONYMOUS).
-    pub const ANONYMOUS: Principal = Principal { kind: Cow::Borrowed("User"), name: Cow::Borrowed("ANONYMOUS") };
+    pub(crate) const ANONYMOUS: Principal = Principal { kind: Cow::Borrowed("User"), name: Cow::Borrowed("ANONYMOUS") };
 }
 
 /// What a request wants to do with a resource (AclOperation).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// Read records, join groups.
     Read,
     /// Append records.
@@ -44,7 +44,7 @@ pub enum Operation {
 
 /// What a right is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resource<'a> {
+pub(crate) enum Resource<'a> {
     /// A topic by name.
     Topic(&'a str),
     /// A group by id.
@@ -56,7 +56,7 @@ pub enum Resource<'a> {
 }
 
 /// Decides who may do what (`authorizer.class.name`).
-pub trait Authorizer: Send + Sync {
+pub(crate) trait Authorizer: Send + Sync {
     /// Whether `principal`, calling from `host`, may.
     fn allows(&self, principal: &Principal, host: IpAddr, operation: Operation, resource: Resource<'_>) -> bool;
 }

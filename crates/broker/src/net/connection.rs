@@ -79,6 +79,9 @@ pub(crate) struct Connection {
     /// No request is taken any more; the connection ends once the ones in flight are answered.
     ending: Option<End>,
     stop: Pin<Box<tokio::sync::futures::OwnedNotified>>,
+    /// The waker that `stop` and `idle` know; they are looked at again only for another one, or when nothing else was
+    /// what woke the task.
+    known: Option<Waker>,
     last_read: Monotonic,
     idle: Option<BoxFuture<'static, ()>>,
 }
@@ -99,6 +102,7 @@ impl Connection {
             bytes_wait: None,
             ending: None,
             stop,
+            known: None,
             last_read,
             idle: None,
             server,
@@ -239,8 +243,7 @@ impl Connection {
         self.next_slot = (slot + 1) % REQUESTS_MAX;
         self.peer.set_stage(slot, Stage::Working);
         let bytes = frame.len();
-        let work =
-            Work { cx: self.server.cx.clone(), peer: self.peer.clone(), slot, frame, buffer: self.outbox.buffer() };
+        let work = Work { peer: self.peer.clone(), slot, frame, buffer: self.outbox.buffer() };
         self.server.meters.bytes_in.add(bytes as u64);
         let (state, row) = match table::serve(work, &self.server.meters) {
             Err(reason) => (State::Ended(Outcome::Close(reason)), None),
@@ -323,12 +326,18 @@ impl Future for Connection {
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.ending.is_none() && (this.stop.as_mut().poll(task).is_ready() || this.server.is_stopping()) {
+        let is_known = this.known.as_ref().is_some_and(|known| known.will_wake(task.waker()));
+        if !is_known {
+            this.known = Some(task.waker().clone());
+            let _ = this.stop.as_mut().poll(task);
+        }
+        if this.ending.is_none() && this.server.is_stopping() {
             this.ending = Some(End::Stopping);
         }
-        for _ in 0..TURNS_MAX {
+        for turn in 0..TURNS_MAX {
             let end = match this.turn(task) {
                 Turn::Again => continue,
+                Turn::Wait if turn > 0 && is_known => None,
                 Turn::Wait => this.check_idle(task),
                 Turn::End(end) => Some(end),
             };

@@ -62,7 +62,7 @@ fn try_start(server: &Arc<Server>, endpoint: &Endpoint, stream: Box<dyn Stream>)
         }
     };
     server.meters.created.add(1);
-    let peer = Peer::new(address, stream.local_addr()?, endpoint.kind, endpoint.name.clone());
+    let peer = Peer::new(server.cx.clone(), (address, stream.local_addr()?), endpoint.kind, endpoint.name.clone());
     let connection = Connection::new(server.clone(), stream, Arc::new(peer));
     server.run(async move {
         let _permit = permit;

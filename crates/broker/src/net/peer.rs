@@ -1,6 +1,6 @@
 //! What the requests of one connection share: who calls, and how far each request has come.
 
-use crate::cx::Partition;
+use crate::cx::{Cx, Partition};
 use crate::net::auth::Principal;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -33,6 +33,8 @@ pub(crate) enum Stage {
 
 /// The other end of a connection and the state its requests share.
 pub(crate) struct Peer {
+    /// The broker. Held here, so that a request counts up only what its own connection does.
+    pub(crate) cx: Arc<Cx>,
     pub(crate) principal: Principal,
     /// Address of the other end.
     pub(crate) address: SocketAddr,
@@ -48,8 +50,15 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, local: SocketAddr, kind: ListenerKind, listener: Arc<str>) -> Peer {
+    /// The other end of a connection between `local` and `address`, which came in by `listener`.
+    pub(crate) fn new(
+        cx: Arc<Cx>,
+        (address, local): (SocketAddr, SocketAddr),
+        kind: ListenerKind,
+        listener: Arc<str>,
+    ) -> Peer {
         Peer {
+            cx,
             principal: Principal::ANONYMOUS,
             address,
             local,
