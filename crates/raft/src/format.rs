@@ -5,7 +5,7 @@ mod features;
 use crate::VersionedRecord;
 use crate::disk_log::METADATA_TOPIC;
 use crate::snapshot::{self, Contents, Kraft};
-use crate::state::ids::{Endpoint, OffsetAndEpoch, ReplicaKey, Voter, VoterSet};
+use crate::state::ids::{Endpoint, KraftVersion, OffsetAndEpoch, ReplicaKey, Voter, VoterSet};
 use ottla_host::{Chance, Disk, WallClock};
 use ottla_log::dir::meta::{META_PROPERTIES, MetaError, MetaProperties};
 use ottla_messages::records::metadata::{FeatureLevelRecord, MetadataRecord};
@@ -246,7 +246,7 @@ fn format_one(disk: &dyn Disk, plan: &Plan, dir: &Path, first: FirstMetadata<'_>
 
 fn write_first_metadata(disk: &dyn Disk, plan: &Plan, dir: &Path, first: FirstMetadata<'_>) -> Result<(), FormatError> {
     let FirstMetadata { release, features, directory_id, now } = first;
-    let kraft_version = features.get(KRAFT_VERSION).copied().unwrap_or(0);
+    let kraft_version = KraftVersion(features.get(KRAFT_VERSION).copied().unwrap_or(0));
     let voters = match &plan.quorum {
         Quorum::Standalone(endpoints) => {
             let key = ReplicaKey::new(plan.node_id, directory_id);
@@ -255,7 +255,7 @@ fn write_first_metadata(disk: &dyn Disk, plan: &Plan, dir: &Path, first: FirstMe
         Quorum::Initial(voters) => Some(voters.clone()),
         Quorum::Static | Quorum::Joining => None,
     };
-    let kraft = (kraft_version > 0).then_some(Kraft { version: kraft_version, voters });
+    let kraft = kraft_version.has_dynamic_voters().then_some(Kraft { version: kraft_version, voters });
     let records = first_records(release, features);
     let contents = Contents {
         id: OffsetAndEpoch::BOOTSTRAP,

@@ -1,6 +1,6 @@
 //! Batches of the metadata log: framed metadata records, and the control records that raft itself writes and reads.
 
-use crate::state::ids::{Endpoint, ReplicaKey, Voter, VoterSet};
+use crate::state::ids::{Endpoint, KraftVersion, ReplicaKey, Voter, VoterSet};
 use ottla_messages::framed::RecordError;
 use ottla_messages::records::control::{
     KRaftVersionRecord, LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord, VotersRecord,
@@ -55,7 +55,7 @@ pub enum ControlRecord {
     /// Last record of a snapshot.
     SnapshotFooter,
     /// `kraft.version` from here on.
-    KraftVersion(i16),
+    KraftVersion(KraftVersion),
     /// The voters from here on.
     Voters(VoterSet),
     /// One that does not concern raft.
@@ -146,7 +146,7 @@ impl ControlRecord {
             }
             ControlRecord::SnapshotFooter => SnapshotFooterRecord { version: 0 }.encode(out, version),
             ControlRecord::KraftVersion(level) => {
-                KRaftVersionRecord { version: 0, kraft_version: *level }.encode(out, version)
+                KRaftVersionRecord { version: 0, kraft_version: level.0 }.encode(out, version)
             }
             ControlRecord::Voters(voters) => voters_record(voters).encode(out, version),
             ControlRecord::Other(_) => Ok(()),
@@ -164,9 +164,9 @@ impl ControlRecord {
                 ControlRecord::SnapshotHeader { last_timestamp_ms: record.last_contained_log_timestamp }
             }
             ControlKind::SnapshotFooter => ControlRecord::SnapshotFooter,
-            ControlKind::KraftVersion => {
-                ControlRecord::KraftVersion(KRaftVersionRecord::decode(&mut cursor, version)?.kraft_version)
-            }
+            ControlKind::KraftVersion => ControlRecord::KraftVersion(KraftVersion(
+                KRaftVersionRecord::decode(&mut cursor, version)?.kraft_version,
+            )),
             ControlKind::Voters => ControlRecord::Voters(voter_set(VotersRecord::decode(&mut cursor, version)?)),
             ControlKind::Abort | ControlKind::Commit | ControlKind::Unknown(_) => ControlRecord::Other(kind.id()),
         })

@@ -2,7 +2,7 @@
 
 use crate::records::{BATCH_BYTES_MAX, Batch, Content, ControlRecord, ReadError, VersionedRecord};
 use crate::records::{control_batch, data_batch};
-use crate::state::ids::{OffsetAndEpoch, VoterSet};
+use crate::state::ids::{KraftVersion, OffsetAndEpoch, VoterSet};
 use ottla_host::Disk;
 use ottla_host::disk::{File, Open, read_exact_at, write_all_at};
 use ottla_wire::EncodeError;
@@ -41,8 +41,8 @@ pub struct Snapshot {
 /// The dynamic quorum as a snapshot states it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kraft {
-    /// `kraft.version`, at least 1.
-    pub version: i16,
+    /// `kraft.version`, one with dynamic voters.
+    pub version: KraftVersion,
     /// The voters; None in the directory of a node that is to join later.
     pub voters: Option<VoterSet>,
 }
@@ -235,11 +235,11 @@ impl Seen {
             _ if !self.header => return Err("no header"),
             ControlRecord::SnapshotHeader { .. } => return Err("two headers"),
             ControlRecord::SnapshotFooter => self.footer = true,
-            ControlRecord::KraftVersion(version) if version > 0 => {
+            ControlRecord::KraftVersion(version) if version.has_dynamic_voters() => {
                 snapshot.kraft = Some(Kraft { version, voters: None });
             }
             ControlRecord::Voters(voters) => {
-                let version = snapshot.kraft.as_ref().map_or(1, |kraft| kraft.version);
+                let version = snapshot.kraft.as_ref().map_or(KraftVersion::DYNAMIC, |kraft| kraft.version);
                 snapshot.kraft = Some(Kraft { version, voters: Some(voters) });
             }
             ControlRecord::KraftVersion(_) | ControlRecord::LeaderChange { .. } | ControlRecord::Other(_) => {}

@@ -92,6 +92,9 @@ pub enum StartError {
         /// Latest snapshot.
         latest: Option<OffsetAndEpoch>,
     },
+    /// Written by a newer release.
+    #[error("the metadata log has kraft.version {0}, this release knows 0 and 1; start the release that wrote it")]
+    KraftVersion(i16),
     /// Nobody votes.
     #[error("there are no controller voters: set controller.quorum.voters, or format the directory with --standalone")]
     NoVoters,

@@ -10,7 +10,7 @@ use crate::records::{Batch, Content, ControlRecord, ReadError};
 use crate::snapshot::{self, Snapshot, SnapshotFile};
 use crate::state::event::Leadership;
 use crate::state::facts::LogFacts;
-use crate::state::ids::{OffsetAndEpoch, ReplicaKey, VoterHistory};
+use crate::state::ids::{KraftVersion, OffsetAndEpoch, ReplicaKey, VoterHistory};
 use crate::state::{Start, State};
 use ottla_host::{Disk, Host};
 use ottla_wire::batch::Batches;
@@ -29,7 +29,7 @@ const SCAN_BYTES: u32 = 1024 * 1024;
 pub(super) struct Recovered {
     pub(super) snapshots: BTreeSet<OffsetAndEpoch>,
     pub(super) voters: VoterHistory,
-    pub(super) kraft_version: i16,
+    pub(super) kraft_version: KraftVersion,
     pub(super) first: VecDeque<Committed>,
     pub(super) after: OffsetAndEpoch,
 }
@@ -45,6 +45,9 @@ impl Quorum {
     ) -> Result<(Quorum, Feed), StartError> {
         let recovered = recover(&*host.disk, dir, &mut *log, &config)?;
         let me = ReplicaKey::new(config.node_id, config.directory_id);
+        if !recovered.kraft_version.is_known() {
+            return Err(StartError::KraftVersion(recovered.kraft_version.0));
+        }
         only_voter(&recovered.voters, me, &config)?;
         let election = quorum_state::read(&*host.disk, dir)?;
         let facts = LogFacts {
@@ -118,7 +121,7 @@ fn recover(
     let mut recovered = Recovered {
         snapshots,
         voters: VoterHistory::new(config.static_voters.clone()),
-        kraft_version: 0,
+        kraft_version: KraftVersion::STATIC,
         first: VecDeque::new(),
         after: OffsetAndEpoch::BOOTSTRAP,
     };

@@ -8,6 +8,7 @@ use crate::log::{LogError, MetadataLog};
 use crate::quorum_state;
 use crate::state::State;
 use crate::state::event::{Effect, Election, Event, Leadership};
+use crate::state::ids::KraftVersion;
 use ottla_host::{BoxFuture, Host, Monotonic};
 use ottla_wire::ids::{BrokerId, Offset};
 use std::collections::VecDeque;
@@ -55,7 +56,7 @@ pub(super) struct Task {
     pub(super) host: Host,
     pub(super) dir: PathBuf,
     pub(super) config: QuorumConfig,
-    pub(super) kraft_version: i16,
+    pub(super) kraft_version: KraftVersion,
     pub(super) state: State,
     pub(super) log: Box<dyn MetadataLog>,
     pub(super) publisher: Publisher,
@@ -107,7 +108,7 @@ pub(super) fn on_lane<T: Send + 'static>(
 
 impl Task {
     pub(super) fn new(
-        (host, dir, kraft_version): (Host, PathBuf, i16),
+        (host, dir, kraft_version): (Host, PathBuf, KraftVersion),
         config: QuorumConfig,
         (state, log, publisher): (State, Box<dyn MetadataLog>, Publisher),
         channels: Channels,
@@ -240,7 +241,7 @@ impl Task {
         let mut next = Some(command);
         while let Some(command) = next {
             match command {
-                Command::Append { epoch, records, done } => self.queue_append(epoch, &records, done),
+                Command::Append { epoch, records, done } => self.queue_append(epoch, records, done),
                 Command::WriteSnapshot { id, last_timestamp_ms, records } => {
                     self.begin_snapshot(id, last_timestamp_ms, records);
                 }
@@ -301,7 +302,7 @@ impl Task {
     async fn persist(&mut self, election: Election) -> Result<(), Failure> {
         let disk = Arc::clone(&self.host.disk);
         let dir = self.dir.clone();
-        let version = self.kraft_version.min(1);
+        let version = self.kraft_version;
         let voters: Vec<BrokerId> = self.state.voters().last().ids().collect();
         let write = move || quorum_state::write(&*disk, &dir, (&election, version), &voters);
         let written = on_lane(&self.host, write).await;

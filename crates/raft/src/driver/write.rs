@@ -4,7 +4,7 @@ use super::AppendError;
 use super::task::{Failure, Task, on_lane};
 use crate::cleaning::{self, SnapshotFacts};
 use crate::log::LogError;
-use crate::records::{BATCH_BYTES_MAX, Batch, ControlRecord, VersionedRecord, control_batch, data_batch};
+use crate::records::{BATCH_BYTES_MAX, Batch, Content, ControlRecord, VersionedRecord, control_batch, data_batch};
 use crate::snapshot::{self, Contents, Kraft};
 use crate::state::event::Event;
 use crate::state::ids::{OffsetAndEpoch, ReplicaKey, Voter, VoterSet};
@@ -26,6 +26,7 @@ type Done = oneshot::Sender<Result<Offset, AppendError>>;
 pub(super) struct Queued {
     epoch: LeaderEpoch,
     batch: Vec<u8>,
+    records: Vec<VersionedRecord>,
     done: Option<Done>,
 }
 
@@ -60,9 +61,9 @@ pub(super) struct SnapshotOutcome {
 }
 
 impl Task {
-    pub(super) fn queue_append(&mut self, epoch: LeaderEpoch, records: &[VersionedRecord], done: Done) {
-        match self.build(epoch, records) {
-            Ok(batch) => self.enqueue(Queued { epoch, batch, done: Some(done) }),
+    pub(super) fn queue_append(&mut self, epoch: LeaderEpoch, records: Vec<VersionedRecord>, done: Done) {
+        match self.build(epoch, &records) {
+            Ok(batch) => self.enqueue(Queued { epoch, batch, records, done: Some(done) }),
             Err(error) => answer(Some(done), Err(error)),
         }
     }
@@ -93,9 +94,9 @@ impl Task {
 
     pub(super) fn queue_no_op(&mut self) {
         let epoch = self.state.epoch();
-        let record = VersionedRecord::new(MetadataRecord::NoOp(NoOpRecord {}), 0);
-        if let Ok(batch) = self.build(epoch, &[record]) {
-            self.enqueue(Queued { epoch, batch, done: None });
+        let records = vec![VersionedRecord::new(MetadataRecord::NoOp(NoOpRecord {}), 0)];
+        if let Ok(batch) = self.build(epoch, &records) {
+            self.enqueue(Queued { epoch, batch, records, done: None });
         }
     }
 
@@ -129,21 +130,26 @@ impl Task {
         let mut base = self.log.end();
         let mut batches = Vec::with_capacity(appends.len());
         let mut waiting = VecDeque::with_capacity(appends.len());
-        for Queued { epoch: asked, mut batch, done } in appends {
+        let mut decoded = Vec::with_capacity(appends.len());
+        for Queued { epoch: asked, mut batch, records, done } in appends {
             if asked != epoch {
                 answer(done, Err(AppendError::NotLeader(asked)));
                 continue;
             }
             // The CRC does not cover the base offset.
             batch[..8].copy_from_slice(&base.0.to_be_bytes());
-            let count = BatchHeader::read(&batch).map_or(1, |header| i64::from(header.last_offset_delta()) + 1);
-            waiting.push_back(Waiting { epoch, last: base.plus(count - 1), done });
-            base = base.plus(count);
+            let (last, timestamp_ms) = match BatchHeader::read(&batch) {
+                Ok(header) => (header.last_offset(), header.max_timestamp()),
+                Err(error) => return Err(format!("a batch just built: {error}").into()),
+            };
+            waiting.push_back(Waiting { epoch, last, done });
+            decoded.push(Batch { base, last, epoch, timestamp_ms, size: batch.len(), content: Content::Data(records) });
+            base = last.plus(1);
             batches.push(batch);
         }
         match self.log.append(epoch, self.host.clock.wall(), &batches) {
             Ok(end) => {
-                self.keep(&batches)?;
+                decoded.into_iter().for_each(|batch| self.publisher.keep(batch));
                 self.waiting.append(&mut waiting);
                 self.wrote(end).await
             }
@@ -159,13 +165,6 @@ impl Task {
         self.last_append = self.host.clock.monotonic();
         self.unflushed = true;
         self.handle(Event::Written { end }).await
-    }
-
-    fn keep(&mut self, batches: &[Vec<u8>]) -> Result<(), Failure> {
-        for batch in batches {
-            self.publisher.keep(Batch::read(batch).map_err(|error| format!("a batch just built: {error}"))?);
-        }
-        Ok(())
     }
 
     pub(super) fn begin_flush(&mut self) {
@@ -219,7 +218,7 @@ impl Task {
         self.log.begin_epoch(epoch);
         let appended = self.log.append(epoch, now, std::slice::from_ref(&batch));
         let end = appended.map_err(|error| format!("append to the metadata log: {error}"))?;
-        self.keep(std::slice::from_ref(&batch))?;
+        self.publisher.keep(Batch::read(&batch).map_err(|error| format!("a batch just built: {error}"))?);
         self.unflushed = true;
         events.push_back(Event::Written { end });
         events.extend(voters.map(|voters| Event::VotersWritten { offset: base.plus(2), voters }));
@@ -227,7 +226,7 @@ impl Task {
     }
 
     fn voters_to_write(&self) -> Option<VoterSet> {
-        if self.kraft_version == 0 {
+        if !self.kraft_version.has_dynamic_voters() {
             return None;
         }
         let history = self.state.voters();
@@ -250,7 +249,7 @@ impl Task {
         let dir = self.dir.clone();
         let now_ms = self.host.clock.wall().0;
         let voters = self.state.voters().at(id.offset.plus(-1)).cloned();
-        let kraft = (self.kraft_version > 0).then_some(Kraft { version: self.kraft_version, voters });
+        let kraft = self.kraft_version.has_dynamic_voters().then_some(Kraft { version: self.kraft_version, voters });
         let mut ids = self.state.log().snapshots.clone();
         ids.insert(id);
         let work = move || {

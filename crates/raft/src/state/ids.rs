@@ -74,6 +74,29 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// `kraft.version`: how the quorum keeps its voters (KIP-853).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct KraftVersion(pub i16);
+
+impl KraftVersion {
+    /// Voters by `controller.quorum.voters`.
+    pub const STATIC: KraftVersion = KraftVersion(0);
+    /// Voters by records of the metadata log.
+    pub const DYNAMIC: KraftVersion = KraftVersion(1);
+
+    /// Whether the log says who votes, and `quorum-state` which directory got the vote.
+    #[must_use]
+    pub fn has_dynamic_voters(self) -> bool {
+        self >= KraftVersion::DYNAMIC
+    }
+
+    /// Whether this program knows what the level means.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        (KraftVersion::STATIC..=KraftVersion::DYNAMIC).contains(&self)
+    }
+}
+
 /// A member of the voter set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Voter {
