@@ -1,8 +1,8 @@
 //! The broker as a whole: start and stop.
 
 use crate::cx::Cx;
-use crate::listeners::{Bound, bind_all, bind_ip, told};
 use crate::metrics;
+use crate::net::bind::{BindError, Bound, bind_all, bind_ip, told};
 use crate::net::http::{self, Shown};
 use crate::net::limits::{Bounds, Limits};
 use crate::net::listener::{Endpoint, accept_all};
@@ -59,6 +59,12 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
+impl From<BindError> for StartError {
+    fn from(BindError { name, address, error }: BindError) -> StartError {
+        StartError::Listen { name, address, error }
+    }
+}
+
 /// A running broker.
 pub struct Broker {
     server: Arc<Server>,
@@ -92,14 +98,14 @@ impl Broker {
             quorum::open(&host, &config, (&home, &metadata_dir), told(&config, &addresses, ListenerKind::Controller))
                 .await?;
         cx.control().connect(opened.0.clone(), home.cluster_id.clone());
-        let mut following = quorum::follow(&host, &cx, &storage, opened);
+        let mut following = quorum::follow(&host, (cx.control(), cx.image_cell()), &storage, opened);
         following.until_leading().await?;
         let own = Introduction {
             endpoints: told(&config, &addresses, ListenerKind::Broker),
             directories: home.directories,
             previous_epoch: home.previous_epoch,
         };
-        quorum::join(&host, &cx, own).await?;
+        quorum::join(&host, &config, cx.control(), own).await?;
         let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
         let tasks = tasks::start(&server.host, &config, &storage);
         let metadata_dir = Some(metadata_dir).filter(|dir| quorum::find(&storage.dirs(), dir.path()).is_none());
@@ -142,7 +148,7 @@ impl Broker {
     #[cfg(test)]
     pub(crate) async fn apply(&self, image: Image, delta: &Delta) {
         self.storage.apply(&image, delta).await;
-        self.server.cx.set_image(Arc::new(image));
+        self.server.cx.image_cell().store(Arc::new(image));
     }
 
     /// Opens the HTTP port. A taken port is an error when the user has named it, else a warning.
@@ -156,11 +162,8 @@ impl Broker {
         let socket = match bound {
             Ok(socket) => socket,
             Err(error) if config.http.configured => {
-                return Err(StartError::Listen {
-                    name: "ottla.http.listener".to_owned(),
-                    address: address.clone(),
-                    error,
-                });
+                let name = "ottla.http.listener".to_owned();
+                return Err(BindError { name, address: address.clone(), error }.into());
             }
             Err(error) => {
                 tracing::warn!(address, %error, "no metrics: the HTTP port cannot be opened");

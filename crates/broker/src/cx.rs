@@ -1,11 +1,11 @@
 //! All that a handler may touch.
 
 use crate::api::records::session::Sessions;
-use crate::controller::Control;
 use crate::net::auth::{Authorizer, Operation, Resource};
 use crate::net::peer::Peer;
 use crate::partitions::Registry;
 pub(crate) use crate::partitions::{Hosted, count};
+use crate::quorum::Control;
 use arc_swap::{ArcSwap, Guard};
 use ottla_host::{BoxFuture, File, Host, Monotonic, WallClock};
 use ottla_log::LogDir;
@@ -28,7 +28,7 @@ const WARM_BYTES: u64 = 32 << 20;
 pub(crate) struct Cx {
     host: Host,
     config: Arc<BrokerConfig>,
-    image: ArcSwap<Image>,
+    image: Arc<ArcSwap<Image>>,
     control: Arc<Control>,
     registry: Arc<Registry>,
     sessions: Sessions,
@@ -43,7 +43,7 @@ impl Cx {
             host,
             sessions: Sessions::new(config.network.fetch_sessions_max),
             config,
-            image: ArcSwap::default(),
+            image: Arc::default(),
             registry: Arc::new(Registry::new()),
             authorizer,
             stopping: AtomicBool::new(false),
@@ -69,9 +69,9 @@ impl Cx {
         self.image.load()
     }
 
-    /// Publishes a newer image.
-    pub(crate) fn set_image(&self, image: Arc<Image>) {
-        self.image.store(image);
+    /// Where newer images are published.
+    pub(crate) fn image_cell(&self) -> &Arc<ArcSwap<Image>> {
+        &self.image
     }
 
     /// The way to the controller.

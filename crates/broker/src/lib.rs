@@ -6,14 +6,13 @@ extern crate self as ottla_broker;
 
 mod api;
 pub mod broker;
-mod controller;
 mod cx;
-mod listeners;
 mod metrics;
 pub mod net;
 mod partitions;
-pub mod quorum;
+mod quorum;
 mod storage;
 mod tasks;
 
 pub use broker::{Broker, StartError};
+pub use quorum::{HomeError, MetadataError};

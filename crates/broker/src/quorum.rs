@@ -1,22 +1,23 @@
 //! Following the metadata quorum: committed records become the image, partitions follow it, then clients see it.
 
+mod control;
 mod open;
 
-use crate::controller::Control;
-use crate::cx::Cx;
 use crate::storage::Storage;
+use arc_swap::ArcSwap;
 use ottla_host::Host;
 use ottla_messages::records::metadata::MetadataRecord;
 use ottla_metadata::controller::{Answer, Command, Refusal, Registration};
 use ottla_metadata::features::METADATA_VERSION;
 use ottla_metadata::image::NodeEndpoint;
-use ottla_metadata::{Image, ImageFault};
+use ottla_metadata::{BrokerConfig, Image, ImageFault};
 use ottla_raft::{Committed, Feed, Quorum, VersionedRecord};
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset};
 use ottla_wire::{ErrorCode, Uuid};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+pub(crate) use control::Control;
 pub use open::HomeError;
 pub(crate) use open::{Home, find, open};
 
@@ -59,7 +60,8 @@ enum Progress {
 /// A task that follows the quorum for as long as the broker runs.
 struct Follower {
     control: Arc<Control>,
-    cx: Arc<Cx>,
+    /// Where images are shown.
+    shown: Arc<ArcSwap<Image>>,
     storage: Arc<Storage>,
     quorum: Quorum,
     node: BrokerId,
@@ -77,14 +79,19 @@ pub(crate) struct Following {
 }
 
 /// Begins to follow the quorum.
-pub(crate) fn follow(host: &Host, cx: &Arc<Cx>, storage: &Arc<Storage>, (quorum, feed): (Quorum, Feed)) -> Following {
+pub(crate) fn follow(
+    host: &Host,
+    (control, shown): (&Arc<Control>, &Arc<ArcSwap<Image>>),
+    storage: &Arc<Storage>,
+    (quorum, feed): (Quorum, Feed),
+) -> Following {
     let (sender, progress) = watch::channel(Progress::Loading);
     let follower = Follower {
-        control: cx.control().clone(),
-        cx: cx.clone(),
+        control: control.clone(),
+        shown: shown.clone(),
         storage: storage.clone(),
         quorum,
-        node: cx.config().node_id,
+        node: storage.node(),
         image: Image::default(),
         bootstrap: Vec::new(),
         is_hosting: false,
@@ -168,7 +175,7 @@ impl Follower {
         let delta = delta.map_err(|fault| MetadataError::Fault { offset: last, fault })?;
         if self.is_hosting && !delta.is_empty() {
             self.storage.apply(&self.image, &delta).await;
-            self.cx.set_image(Arc::new(self.image.clone()));
+            self.shown.store(Arc::new(self.image.clone()));
         }
         self.control.has_followed(last);
         Ok(())
@@ -177,7 +184,7 @@ impl Follower {
     async fn begin_leading(&mut self, epoch: LeaderEpoch) {
         if !self.is_hosting {
             self.storage.open_all(&self.image).await;
-            self.cx.set_image(Arc::new(self.image.clone()));
+            self.shown.store(Arc::new(self.image.clone()));
             self.is_hosting = true;
         }
         let is_new = !self.image.features().contains_key(METADATA_VERSION);
@@ -204,8 +211,12 @@ pub(crate) struct Introduction {
 }
 
 /// Registers this broker and lets it serve; answers its epoch.
-pub(crate) async fn join(host: &Host, cx: &Cx, own: Introduction) -> Result<i64, MetadataError> {
-    let (config, control) = (cx.config(), cx.control());
+pub(crate) async fn join(
+    host: &Host,
+    config: &BrokerConfig,
+    control: &Control,
+    own: Introduction,
+) -> Result<i64, MetadataError> {
     let mut incarnation = [0; 16];
     host.chance.fill("broker incarnation", &mut incarnation);
     let registration = Registration {

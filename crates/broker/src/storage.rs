@@ -13,7 +13,7 @@ use ottla_metadata::{BrokerConfig, ConfigResource, Delta, Image, Topic, TopicCon
 use ottla_replica::state::Assignment;
 use ottla_replica::{Identity, Partition};
 use ottla_wire::Uuid;
-use ottla_wire::ids::PartitionIndex;
+use ottla_wire::ids::{BrokerId, PartitionIndex};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -99,6 +99,11 @@ impl Storage {
     /// The partitions.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// This broker.
+    pub(crate) fn node(&self) -> BrokerId {
+        self.config.node_id
     }
 
     /// The log directories.

@@ -295,18 +295,18 @@ impl Setting {
 
     fn parse(&self, text: &str) -> Result<Value, Fault> {
         let trimmed = text.trim();
-        let number = |_| self.fault(text, format!("Not a number of type {}", self.kind.name()));
+        let number = |_| self.fault(text, &format!("Not a number of type {}", self.kind.name()));
         Ok(match self.kind {
             Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Value::Boolean(true),
             Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Value::Boolean(false),
-            Kind::Boolean => return Err(self.fault(text, "Expected value to be either true or false".to_owned())),
+            Kind::Boolean => return Err(self.fault(text, "Expected value to be either true or false")),
             Kind::String | Kind::Class | Kind::Password => Value::Text(trimmed.to_owned()),
             Kind::Int => Value::Number(trimmed.parse::<i32>().map_err(number)?.into()),
             Kind::Short => Value::Number(trimmed.parse::<i16>().map_err(number)?.into()),
             Kind::Long => Value::Number(trimmed.parse::<i64>().map_err(number)?),
             Kind::Double => {
                 let parsed = trimmed.parse::<f64>();
-                Value::Fraction(parsed.map_err(|_| self.fault(text, "Not a number of type DOUBLE".to_owned()))?)
+                Value::Fraction(parsed.map_err(|_| self.fault(text, "Not a number of type DOUBLE"))?)
             }
             Kind::List if trimmed.is_empty() => Value::List(Vec::new()),
             Kind::List => Value::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect()),
@@ -314,7 +314,7 @@ impl Setting {
     }
 
     fn check_bounds(&self, value: &Value) -> Result<(), Fault> {
-        let wrong = |text: String| Err(self.fault(&value.to_string(), text));
+        let wrong = |text: String| Err(self.fault(&value.to_string(), &text));
         match (self.valid, value) {
             (Valid::AtLeast(min), Value::Number(number)) if *number < min => {
                 wrong(format!("Value must be at least {min}"))
@@ -357,7 +357,7 @@ impl Setting {
                 return Err(Fault(format!("Configuration '{}' values must not be empty.", self.name)));
             }
             if !allowed.contains(&item.as_str()) {
-                return Err(self.fault(item, format!("String must be one of: {}", allowed.join(", "))));
+                return Err(self.fault(item, &format!("String must be one of: {}", allowed.join(", "))));
             }
         }
         Ok(())
@@ -374,7 +374,7 @@ impl Setting {
         }
         Err(self.fault(
             &format!("[{}]", items.join(", ")),
-            format!(
+            &format!(
                 "{} must be the literal '*' or a list of replicas in the following format: \
                      [partitionId]:[brokerId],[partitionId]:[brokerId],...",
                 self.name
@@ -382,7 +382,7 @@ impl Setting {
         ))
     }
 
-    fn fault(&self, value: &str, text: String) -> Fault {
+    fn fault(&self, value: &str, text: &str) -> Fault {
         let shown = if self.kind == Kind::Password { "[hidden]" } else { value };
         Fault(format!("Invalid value {shown} for configuration {}: {text}", self.name))
     }

@@ -1,6 +1,7 @@
 //! Connections: bytes into requests, answers into bytes, in order and within bounds.
 
 pub(crate) mod auth;
+pub(crate) mod bind;
 mod connection;
 pub(crate) mod http;
 mod inbox;

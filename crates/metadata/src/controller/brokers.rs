@@ -127,7 +127,8 @@ fn lead(
     let mut record = PartitionChangeRecord { leader: id.0, ..change(topic, index) };
     if !partition.isr.contains(id) {
         let is_last = partition.isr.as_slice().is_empty() && partition.elr().is_empty();
-        if !partition.elr().contains(&id.0) && !(is_last && partition.last_known_elr() == [id.0]) {
+        let is_last_known = is_last && partition.last_known_elr() == [id.0];
+        if !(is_last_known || partition.elr().contains(&id.0)) {
             return None;
         }
         record.isr = Some(vec![id.0]);

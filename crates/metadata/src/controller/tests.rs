@@ -289,6 +289,11 @@ fn answered(out: &mut String, answer: &Answer) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the scripts lie in the source tree")]
+fn write(path: &std::path::Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
 fn script(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/controller/tests").join(name);
     let expected = std::fs::read_to_string(&path).unwrap();
@@ -303,7 +308,7 @@ fn script(name: &str) {
         }
     }
     if std::env::var_os("OTTLA_REWRITE_SCRIPTS").is_some() {
-        std::fs::write(&path, &actual).unwrap();
+        write(&path, &actual);
     }
     assert!(actual == expected, "{name} decides otherwise now:\n{actual}");
 }

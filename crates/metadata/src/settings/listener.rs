@@ -57,8 +57,10 @@ pub(super) fn parse(texts: &ListenerTexts<'_>) -> Result<Vec<Listener>, Fault> {
 
 /// The same port may be given twice for an IPv4 and an IPv6 address (KIP-797).
 fn both_families(one: &Listener, other: &Endpoint) -> bool {
-    let family = |host: &str| host.parse::<std::net::IpAddr>().ok().map(|address| address.is_ipv4());
-    matches!((family(&one.bind.host), family(&other.host)), (Some(a), Some(b)) if a != b)
+    let is_v6 = |host: &str| host.contains(':');
+    let is_v4 = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let (one, other) = (&one.bind.host, &other.host);
+    (is_v4(one) && is_v6(other)) || (is_v6(one) && is_v4(other))
 }
 
 fn advertise(texts: &ListenerTexts<'_>, listeners: &mut [Listener]) -> Result<(), Fault> {

@@ -1,6 +1,5 @@
 //! Listeners on their way from the settings to sockets, and what others are told about them.
 
-use crate::broker::StartError;
 use crate::net::peer::ListenerKind;
 use ottla_host::Host;
 use ottla_metadata::BrokerConfig;
@@ -9,6 +8,16 @@ use ottla_metadata::settings::Listener;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+
+/// A listener's address cannot be bound.
+pub(crate) struct BindError {
+    /// Name, as `listeners` has it.
+    pub(crate) name: String,
+    /// Address asked for.
+    pub(crate) address: String,
+    /// What the system says.
+    pub(crate) error: io::Error,
+}
 
 /// A listener's socket before it takes connections.
 pub(crate) struct Bound {
@@ -19,11 +28,11 @@ pub(crate) struct Bound {
 }
 
 /// Binds every listener, so that a taken port is told before anything is written.
-pub(crate) fn bind_all(host: &Host, config: &BrokerConfig) -> Result<Vec<Bound>, StartError> {
+pub(crate) fn bind_all(host: &Host, config: &BrokerConfig) -> Result<Vec<Bound>, BindError> {
     let mut sockets = Vec::new();
     for listener in &config.listeners {
         let address = format!("{}:{}", listener.bind.host, listener.bind.port);
-        let failed = |error| StartError::Listen { name: listener.name.clone(), address: address.clone(), error };
+        let failed = |error| BindError { name: listener.name.clone(), address: address.clone(), error };
         let bind = SocketAddr::new(bind_ip(&listener.bind.host).map_err(failed)?, listener.bind.port);
         let socket = host.net.listen(bind).map_err(failed)?;
         let kind = kind_of(listener);
