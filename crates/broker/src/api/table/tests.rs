@@ -223,7 +223,7 @@ fn whoever_has_no_rights_is_refused_by_every_row_and_learns_nothing() {
     let topic = MetadataRecord::Topic(TopicRecord { name: "secret".into(), topic_id: id });
     let partition = PartitionRecord { topic_id: id, replicas: vec![1], isr: vec![1], leader: 1, ..Default::default() };
     image.apply(&[topic, MetadataRecord::Partition(partition)]).expect("records fit");
-    cx.set_image(Arc::new(image));
+    cx.image_cell().store(Arc::new(image));
     for row in TABLE {
         let (version, known) = answer(&runtime, &cx, row.key, "secret");
         assert_eq!(refusal(row.key, version, &known), expected(row.key), "{}", row.key);
