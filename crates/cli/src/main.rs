@@ -1,1 +1,43 @@
-fn main() {}
+//! `ottla`: the broker and its tools in one program.
+
+mod arguments;
+mod failure;
+mod properties;
+mod server;
+mod tools;
+
+use arguments::Command;
+use failure::Failure;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = match arguments::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return arguments::report(&error),
+    };
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.is_silent() {
+                eprintln!("{failure}");
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(command: Option<Command>) -> Result<(), Failure> {
+    match command {
+        None => server::quick_start(&server::QuickStart::default()),
+        Some(Command::Start(start)) => server::quick_start(&start),
+        Some(Command::Server(server)) => server::from_file(&server),
+        Some(Command::Storage(storage)) => tools::storage::run(&storage),
+        Some(Command::Topics(topics)) => tools::topics::run(&topics),
+        Some(Command::ConsoleProducer(producer)) => tools::console_producer::run(&producer),
+        Some(Command::ConsoleConsumer(consumer)) => tools::console_consumer::run(&consumer),
+        Some(Command::DumpLog(dump)) => tools::dump_log::run(&dump),
+    }
+}

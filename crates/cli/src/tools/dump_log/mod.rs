@@ -1,0 +1,100 @@
+//! `ottla dump-log`: log segments, indexes, snapshots and metadata as text, in the lines of `kafka-dump-log`.
+
+mod decode;
+mod index;
+mod records;
+mod report;
+mod segment;
+mod snapshot;
+
+use crate::failure::{Failure, While};
+use decode::Decoder;
+use report::Report;
+use segment::SegmentOptions;
+use std::path::{Path, PathBuf};
+
+/// The largest batch looked at from an index entry, Kafka's default of `--max-message-size`.
+const MESSAGE_BYTES: usize = 5 * 1024 * 1024;
+
+/// Print log segments, indexes, snapshots and metadata.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// Files to print, separated by commas: .log, .checkpoint, .index, .timeindex, .txnindex, .snapshot.
+    #[arg(long, required = true, value_delimiter = ',')]
+    files: Vec<PathBuf>,
+    /// Print keys and values too.
+    #[arg(long)]
+    print_data_log: bool,
+    /// Print every record, not only the batches.
+    #[arg(long)]
+    deep_iteration: bool,
+    /// Check an index as a starting broker does, and print nothing of it.
+    #[arg(long)]
+    index_sanity_check: bool,
+    /// Hold an index against its log without printing its entries.
+    #[arg(long)]
+    verify_index_only: bool,
+    /// Bytes of a log to read.
+    #[arg(long)]
+    max_bytes: Option<u64>,
+    /// Largest batch, in bytes, looked at from an index entry.
+    #[arg(long, default_value_t = MESSAGE_BYTES)]
+    max_message_size: usize,
+    /// Leave out the records' offsets, timestamps and sizes.
+    #[arg(long)]
+    skip_record_metadata: bool,
+    /// Read values as records of the metadata log.
+    #[arg(long)]
+    cluster_metadata_decoder: bool,
+}
+
+/// Prints the files, then what does not fit between them.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut report = Report::default();
+    for file in &arguments.files {
+        println!("Dumping {}", file.display());
+        dump(arguments, file, &mut report)?;
+    }
+    report.print();
+    Ok(())
+}
+
+fn dump(arguments: &Arguments, file: &Path, report: &mut Report) -> Result<(), Failure> {
+    let show = index::Show {
+        entries: !arguments.verify_index_only,
+        sanity_only: arguments.index_sanity_check,
+        batch_bytes_max: arguments.max_message_size,
+    };
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("log" | "checkpoint") => {
+            let options = SegmentOptions {
+                records: arguments.deep_iteration || arguments.print_data_log,
+                contents: arguments.print_data_log || arguments.cluster_metadata_decoder,
+                metadata: !arguments.skip_record_metadata,
+                decoder: if arguments.cluster_metadata_decoder { Decoder::Metadata } else { Decoder::Text },
+                bytes_max: arguments.max_bytes,
+            };
+            segment::dump(file, &options, report)
+        }
+        Some("index") => index::dump_offsets(file, &show, report),
+        Some("timeindex") => index::dump_times(file, &show, report),
+        Some("txnindex") => index::dump_transactions(file),
+        Some("snapshot") => snapshot::dump(file),
+        Some(_) | None => {
+            eprintln!("Ignoring unknown file {}", file.display());
+            Ok(())
+        }
+    }
+}
+
+/// All bytes of a file.
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).during(|| format!("read {}", file.display()))
+}
+
+/// The base offset that a segment file's name says.
+fn base_offset(file: &Path) -> Result<i64, Failure> {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let number = name.split(['.', '-']).next().unwrap_or_default();
+    number.parse().during(|| format!("read a base offset from the name {name:?}"))
+}
