@@ -211,9 +211,14 @@ fn resigned_quorum_of_one_leads_again_in_a_higher_epoch() {
 }
 
 async fn start_on_disk(host: &Host) -> (Quorum, Feed) {
-    let dir = LogDir::open(host, Path::new("/data"), 64).unwrap();
-    let log = DiskLog::open(&dir, SegmentLimits::default()).unwrap();
-    Quorum::start(host, &metadata_dir(&dir), Box::new(log), config()).await.unwrap()
+    try_start_on_disk(host).await.unwrap()
+}
+
+async fn try_start_on_disk(host: &Host) -> Result<(Quorum, Feed), String> {
+    let dir = LogDir::open(host, Path::new("/data"), 64).map_err(|error| error.to_string())?;
+    let log = DiskLog::open(&dir, SegmentLimits::default()).map_err(|error| error.to_string())?;
+    let started = Quorum::start(host, &metadata_dir(&dir), Box::new(log), config()).await;
+    started.map_err(|error| error.to_string())
 }
 
 #[test]
@@ -256,4 +261,51 @@ fn acknowledged_metadata_survives_power_loss() {
             assert!(seen >= acknowledged, "seed {seed}: {seen} of {acknowledged}");
         });
     }
+}
+
+/// Runs until the disk dies; answers the highest level acknowledged.
+async fn append_until_the_end(quorum: &Quorum) -> i16 {
+    let epoch = quorum.leadership().borrow().epoch;
+    let mut acknowledged = 0;
+    for level in 1..=12 {
+        match quorum.append(epoch, vec![feature(level)]).await {
+            Ok(_) => acknowledged = level,
+            Err(_) => break,
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn acknowledged_metadata_survives_a_crash_at_any_disk_operation() {
+    let mut crashed = 0;
+    for at in 1..60 {
+        let outcome = Sim::run(at, async |sim: Sim| {
+            let node = sim.node("1");
+            node.disk().create_dir_all(Path::new("/data")).unwrap();
+            node.disk().sync_dir(Path::new("/")).unwrap();
+            let how = if at % 2 == 0 { Crash::Power } else { Crash::Process };
+            node.disk().crash_at(node.disk().operations() + at, how);
+            let mut acknowledged = 0;
+            if let Ok((quorum, _feed)) = try_start_on_disk(&node.host()).await {
+                acknowledged = append_until_the_end(&quorum).await;
+            }
+            let crashed = node.disk().is_down();
+            node.crash(how);
+            node.restart();
+            let (_quorum, mut feed) = try_start_on_disk(&node.host()).await.unwrap();
+            let mut seen = 0;
+            while let Some(item) = feed.next().await {
+                match item {
+                    Committed::Batch { records, .. } => seen += records.len() as i16,
+                    Committed::Leadership(_) => break,
+                    Committed::Bootstrap(_) | Committed::Snapshot { .. } | Committed::SnapshotDue { .. } => {}
+                }
+            }
+            assert!(seen >= acknowledged, "crash at {at}: {seen} of {acknowledged}");
+            crashed
+        });
+        crashed += u32::from(outcome.answer);
+    }
+    assert!(crashed > 40, "{crashed} of 59 runs crashed");
 }
