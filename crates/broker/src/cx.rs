@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Ranges that end so close to the log's end are in memory: they have just been written.
+/// A log of so few bytes is taken to be in memory.
 const WARM_BYTES: u64 = 32 << 20;
 
 /// The broker as handlers see it.
@@ -192,8 +192,7 @@ impl Cx {
         let Some(file) = slice.file.clone() else { return };
         let (at, length) = (slice.position, u64::from(slice.length));
         let view = partition.view();
-        let is_warm = view.end().0 - slice.first_offset.0 < 1 || view.size() < WARM_BYTES || file.is_cached(at, length);
-        if is_warm {
+        if view.size() < WARM_BYTES || file.is_cached(at, length) {
             return;
         }
         let read = move || {

@@ -234,7 +234,7 @@ impl Storage {
                     broker,
                     durable,
                 };
-                let partition = Partition::new(identity, host.clock.clone(), log, watermark);
+                let partition = Partition::new(identity, &host, log, watermark);
                 done.lock().push(Arc::new(partition));
             }
         })
@@ -255,7 +255,7 @@ impl Storage {
             let is_new = kept.is_none();
             let Some(partition) = kept.or_else(|| opened.remove(&(topic.id, *index))) else { continue };
             if !is_new {
-                partition.when_free(|log| log.set_config(config.clone())).await;
+                partition.set_config(&config).await;
             }
             partition.assign(&assignment(fact)).await;
             partitions[usize::try_from(index.0).ok()?] = Some(partition);

@@ -1,10 +1,16 @@
 //! One partition on one broker: batches in through a queue, slices out through the published view, waits in between.
 
+mod answers;
+mod flush;
+
+pub use answers::{AppendError, FetchError, Promise, Reading, Ticket, Unavailable, Upto, Written};
+
 use crate::state::{Assignment, Effect, Event, Replica};
 use crate::submit::{Submit, Weigh};
 use crate::wait::{Bell, Waiting};
-use ottla_host::{Clock, Monotonic};
-use ottla_log::{Append, Appended, Log, Origin, ReadError, Refusal, Slice, View};
+use answers::outcome;
+use ottla_host::{Clock, Host, Tasks};
+use ottla_log::{Append, Appended, Log, LogConfig, Origin, Slice, View};
 use ottla_wire::Uuid;
 use ottla_wire::batch::SharedBatch;
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
@@ -12,70 +18,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use tokio::sync::{Notify, oneshot};
-
-/// Why a partition does not serve.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Unavailable {
-    /// NOT_LEADER_OR_FOLLOWER: another broker leads, or leads in a later term.
-    #[error("this broker does not lead the partition")]
-    NotLeader,
-    /// UNKNOWN_TOPIC_OR_PARTITION: its topic was deleted.
-    #[error("the topic was deleted")]
-    Deleted,
-    /// KAFKA_STORAGE_ERROR: its log directory has failed.
-    #[error("the log directory of the partition is offline")]
-    Offline,
-}
-
-/// Why a batch was not appended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AppendError {
-    /// The partition does not serve.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    /// NOT_ENOUGH_REPLICAS.
-    #[error("fewer replicas are in sync than min.insync.replicas")]
-    NotEnoughReplicas,
-    /// The log refuses it.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-/// Why a slice was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The partition does not serve.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    /// The log refuses.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-/// A batch that is in the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Written {
-    /// Offset of its first record.
-    pub base_offset: Offset,
-    /// Offset after its last record; committed once the watermark is here.
-    pub next_offset: Offset,
-    /// The broker's clock, where the topic has LogAppendTime; ms since 1970, else -1.
-    pub append_time: i64,
-    /// The term in which it was written.
-    pub leader_epoch: LeaderEpoch,
-}
-
-/// Waits for a batch to be written.
-pub type Ticket = oneshot::Receiver<Result<Written, AppendError>>;
-
-/// Bounds on how many replicas must be in sync before a batch of a client is taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Promise {
-    /// acks=0 or 1: the leader alone.
-    Leader,
-    /// acks=all: at least so many (`min.insync.replicas`).
-    InSync(usize),
-}
 
 /// A batch waiting for the writer.
 struct Entry {
@@ -99,36 +41,13 @@ struct Writer {
     effects: Vec<Effect>,
 }
 
-/// What a reader asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reading {
-    /// First offset wanted.
-    pub from: Offset,
-    /// Most bytes.
-    pub max_bytes: u32,
-    /// The first batch even if it is larger (KIP-74).
-    pub at_least_one: bool,
-    /// Where reading ends.
-    pub upto: Upto,
-}
-
-/// Where reading ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Upto {
-    /// At the high watermark (read_uncommitted).
-    Watermark,
-    /// At the last stable offset (read_committed).
-    Stable,
-    /// At the log's end (followers).
-    End,
-}
-
 /// What a partition does besides its log's work, as its numbers show it.
 pub struct Partition {
     topic: Arc<str>,
     topic_id: Uuid,
     index: PartitionIndex,
     clock: Arc<dyn Clock>,
+    tasks: Arc<dyn Tasks>,
     view: Arc<View>,
     submit: Submit<Entry, Writer>,
     /// Told when the queue has room again.
@@ -138,6 +57,12 @@ pub struct Partition {
     leader_epoch: AtomicI32,
     is_leader: AtomicBool,
     deleted: AtomicBool,
+    /// Everything before it is on the device.
+    flushed: AtomicI64,
+    /// `flush.messages`: so many records may be in memory alone.
+    flush_messages: AtomicI64,
+    /// Whether a request syncs the log at the moment.
+    flushing: AtomicBool,
     /// Whether only what the journal holds counts (`ottla.durable.acks`).
     durable: bool,
 }
@@ -160,16 +85,21 @@ pub struct Identity {
 impl Partition {
     /// A partition over an open log. `watermark` is the checkpointed one; it is put between start and end of the log.
     #[must_use]
-    pub fn new(identity: Identity, clock: Arc<dyn Clock>, log: Log, watermark: Offset) -> Partition {
+    pub fn new(identity: Identity, host: &Host, log: Log, watermark: Offset) -> Partition {
         let view = log.view().clone();
         let watermark = watermark.clamp(view.start(), view.end());
         let replica = Replica::new(identity.broker, watermark);
+        let (flushed, flush_messages) = (log.recovery_point(), log.config().flush_messages);
         let writer = Writer { log, replica, appended: Vec::new(), effects: Vec::new() };
         Partition {
             topic: identity.topic,
             topic_id: identity.topic_id,
             index: identity.index,
-            clock,
+            clock: host.clock.clone(),
+            tasks: host.tasks.clone(),
+            flushed: AtomicI64::new(flushed.0),
+            flush_messages: AtomicI64::new(flush_messages),
+            flushing: AtomicBool::new(false),
             view,
             submit: Submit::new(writer),
             room: Notify::new(),
@@ -296,6 +226,15 @@ impl Partition {
             let end = self.view.end();
             self.step(writer, Event::Appended { end });
         }
+        if let Some(due) = writer.log.writeback_due() {
+            let start = move || {
+                if let Err(error) = due.file.start_writeback(due.at, due.len) {
+                    tracing::debug!(%error, "cannot start writeback");
+                }
+            };
+            // The work runs without being waited for.
+            drop(self.tasks.offload(self.view.log_dir().lane(), Box::new(start)));
+        }
         for (entry, appended) in taken.into_iter().zip(&writer.appended) {
             let _ = entry.done.send(outcome(*appended, epoch));
         }
@@ -404,25 +343,10 @@ impl Partition {
         if self.leader_epoch() == epoch { Ok(false) } else { Err(Unavailable::NotLeader) }
     }
 
-    /// The clock of its broker.
-    #[must_use]
-    pub fn now(&self) -> Monotonic {
-        self.clock.monotonic()
-    }
-}
-
-fn outcome(appended: Appended, leader_epoch: LeaderEpoch) -> Result<Written, AppendError> {
-    match appended {
-        Appended::Written { base_offset, last_offset, append_time } => Ok(Written {
-            base_offset,
-            next_offset: last_offset.plus(1),
-            append_time: append_time.unwrap_or(-1),
-            leader_epoch,
-        }),
-        Appended::Duplicate { base_offset, last_offset, timestamp } => {
-            Ok(Written { base_offset, next_offset: last_offset.plus(1), append_time: timestamp, leader_epoch })
-        }
-        Appended::Refused(refusal) => Err(refusal.into()),
+    /// Puts other settings in force.
+    pub async fn set_config(&self, config: &Arc<LogConfig>) {
+        self.flush_messages.store(config.flush_messages, Ordering::SeqCst);
+        self.when_free(|log| log.set_config(config.clone())).await;
     }
 }
 

@@ -140,7 +140,7 @@ impl Replica {
     pub fn step(&mut self, now: Monotonic, event: Event, out: &mut Vec<Effect>) {
         let before = self.watermark;
         match (event, &mut self.role) {
-            (Event::Assigned { assignment, end }, _) => self.assign(now, assignment, end, out),
+            (Event::Assigned { assignment, end }, _) => self.assign(now, &assignment, end, out),
             (Event::Appended { end }, Role::Leader(leader)) => leader.counted(end),
             (Event::Fetched { follower, offset }, Role::Leader(leader)) => leader.fetched(now, follower, offset, out),
             (Event::Tick { lag_max }, Role::Leader(leader)) => leader.tick(now, lag_max, out),
@@ -159,7 +159,7 @@ impl Replica {
         self.check();
     }
 
-    fn assign(&mut self, now: Monotonic, assignment: Assignment, end: Offset, out: &mut Vec<Effect>) {
+    fn assign(&mut self, now: Monotonic, assignment: &Assignment, end: Offset, out: &mut Vec<Effect>) {
         if assignment.partition_epoch <= self.partition_epoch {
             return;
         }
@@ -169,8 +169,8 @@ impl Replica {
             out.push(Effect::Resign);
         }
         match (&mut self.role, assignment.leader == Some(self.me)) {
-            (Role::Leader(leader), true) if leader.epoch() == assignment.leader_epoch => leader.adopt(&assignment, now),
-            (_, true) => self.become_leader(now, &assignment, end, out),
+            (Role::Leader(leader), true) if leader.epoch() == assignment.leader_epoch => leader.adopt(assignment, now),
+            (_, true) => self.become_leader(now, assignment, end, out),
             (_, false) => {
                 self.role = Role::Follower { leader: assignment.leader, epoch: assignment.leader_epoch };
             }

@@ -106,10 +106,11 @@ impl Pool {
 
     fn put(&self, mut buffer: BytesMut) {
         // A buffer that frames still share, or one that grew, is let go.
-        if buffer.try_reclaim(READ_BYTES) && buffer.capacity() <= 2 * READ_BYTES {
-            if let Some(mut kept) = self.0.try_lock().filter(|kept| kept.len() < POOL_MAX) {
-                kept.push(buffer);
-            }
+        if buffer.try_reclaim(READ_BYTES)
+            && buffer.capacity() <= 2 * READ_BYTES
+            && let Some(mut kept) = self.0.try_lock().filter(|kept| kept.len() < POOL_MAX)
+        {
+            kept.push(buffer);
         }
     }
 }

@@ -233,8 +233,7 @@ fn respond<'a>(
     plan: &Plan,
     looks: Vec<Look>,
 ) -> FetchResponse<'a> {
-    let mut response = FetchResponse::default();
-    response.session_id = match context {
+    let session_id = match context {
         Context::Full => NO_SESSION,
         Context::Incremental { id } => *id,
         Context::Open => {
@@ -243,6 +242,7 @@ fn respond<'a>(
             cx.sessions().open(|| cx.fresh_session_id(), by_id, partitions, cx.monotonic())
         }
     };
+    let mut response = FetchResponse { session_id, ..FetchResponse::default() };
     let mut regions = call.regions.lock();
     for (at, look) in looks.into_iter().enumerate() {
         let wanted = &plan.wanted[at];

@@ -49,6 +49,7 @@ pub(crate) async fn handle<'a>(
     call.set_stage(Stage::Submitted);
     let written = await_appends(&mut response, &mut submitted).await;
     call.set_stage(Stage::Settled);
+    await_flushes(&mut response, &written).await;
     if acks == -1 {
         let timeout = Duration::from_millis(u64::try_from(call.request.timeout_ms).unwrap_or(0));
         await_commits(cx, &mut response, &written, timeout).await;
@@ -198,6 +199,17 @@ async fn await_appends(response: &mut ProduceResponse<'_>, submitted: &mut Vec<S
         }
     }
     settled
+}
+
+/// Waits for the syncs that `flush.messages` demands.
+async fn await_flushes(response: &mut ProduceResponse<'_>, settled: &[Settled]) {
+    for Settled { partition, written, topic, at } in settled {
+        if let Err(why) = partition.flush_as_configured(written.next_offset).await {
+            let answer = &mut response.responses[*topic].partition_responses[*at];
+            answer.error_code = outcome::unavailable(why).code();
+            answer.base_offset = -1;
+        }
+    }
 }
 
 /// Waits until every batch is committed, at most `timeout` in all.
