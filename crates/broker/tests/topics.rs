@@ -105,6 +105,28 @@ fn topics_outlive_the_broker_and_deleted_ones_do_not() {
 }
 
 #[test]
+fn metadata_is_read_back_from_a_snapshot() {
+    let settings = [("metadata.log.max.record.bytes.between.snapshots", "1")];
+    let fixture = Fixture::start(&settings);
+    let mut client = Client::connect(fixture.address);
+    let made: Vec<Uuid> = (0..5)
+        .map(|at| create(&mut client, &format!("t{at}"), 3, &[("retention.ms", "9")]).topics[0].topic_id)
+        .collect();
+    drop(client);
+    let dir = fixture.stop();
+    let metadata_dir = dir.path().join("__cluster_metadata-0");
+    let files = std::fs::read_dir(metadata_dir).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(files.into_iter().any(|name| name.to_str().unwrap().ends_with(".checkpoint")));
+
+    let fixture = Fixture::start_in(dir, &settings);
+    let mut client = Client::connect(fixture.address);
+    let answer = metadata(&mut client, Some(&["t0", "t1", "t2", "t3", "t4"]), false);
+    let found: Vec<Uuid> = answer.topics.iter().map(|topic| topic.topic_id).collect();
+    assert_eq!(found, made);
+    assert!(answer.topics.iter().all(|topic| topic.partitions.len() == 3));
+}
+
+#[test]
 fn a_missing_topic_is_made_when_both_sides_want_it() {
     let fixture = Fixture::start(&[]);
     let mut client = Client::connect(fixture.address);

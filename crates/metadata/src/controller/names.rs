@@ -37,29 +37,49 @@ pub fn is_internal_topic(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
-/// Existing names by what metrics make of them: `.` and `_` are one there, so two names may not differ in them alone.
-pub(super) struct Collisions(BTreeMap<String, Arc<str>>);
+/// Names asked for at once, up to which looking through the existing ones is cheaper than sorting them.
+const FEW: usize = 16;
 
-impl Collisions {
-    pub(super) fn of(image: &Image, wanted: impl Iterator<Item = impl AsRef<str>>) -> Collisions {
-        if !wanted.into_iter().any(|name| has_collision_characters(name.as_ref())) {
-            return Collisions(BTreeMap::new());
+/// Existing names by what metrics make of them: `.` and `_` are one there, so two names may not differ in them alone.
+pub(super) enum Collisions<'a> {
+    /// Look through the names of the image.
+    Seek(&'a Image),
+    /// All of them, sorted.
+    Sorted(BTreeMap<String, Arc<str>>),
+}
+
+impl<'a> Collisions<'a> {
+    pub(super) fn of(image: &'a Image, wanted: usize) -> Collisions<'a> {
+        if wanted <= FEW {
+            return Collisions::Seek(image);
         }
         let names = image.topics().map(|topic| &topic.name).filter(|name| has_collision_characters(name));
-        Collisions(names.map(|name| (name.replace('.', "_"), Arc::clone(name))).collect())
+        Collisions::Sorted(names.map(|name| (name.replace('.', "_"), Arc::clone(name))).collect())
     }
 
     pub(super) fn check(&self, name: &str) -> Result<(), Refusal> {
         let wrong = |text| Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text);
         check_topic_name(name).map_err(wrong)?;
-        if !has_collision_characters(name) {
-            return Ok(());
-        }
-        match self.0.get(&name.replace('.', "_")) {
+        match self.existing(name) {
             Some(other) => Err(wrong(format!("Topic '{name}' collides with existing topic: {other}"))),
             None => Ok(()),
         }
     }
+
+    fn existing(&self, name: &str) -> Option<&Arc<str>> {
+        if !has_collision_characters(name) {
+            return None;
+        }
+        match self {
+            Collisions::Seek(image) => image.topics().map(|topic| &topic.name).find(|other| collide(other, name)),
+            Collisions::Sorted(names) => names.get(&name.replace('.', "_")),
+        }
+    }
+}
+
+fn collide(one: &str, other: &str) -> bool {
+    let is_one = |byte: u8| if byte == b'.' { b'_' } else { byte };
+    one.len() == other.len() && one.bytes().map(is_one).eq(other.bytes().map(is_one))
 }
 
 fn has_collision_characters(name: &str) -> bool {

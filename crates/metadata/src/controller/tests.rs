@@ -343,3 +343,15 @@ fn a_command_makes_no_more_records_than_the_limit() {
     assert!(world.run("create big partitions=9999").ends_with("partitions 9999 replicas 1\n"));
     assert!(world.run("grow big 2000000000").starts_with("refused POLICY_VIOLATION"));
 }
+
+#[test]
+fn many_names_collide_as_few_do() {
+    let mut world = World::new();
+    world.run("register 1");
+    world.run("unfence 1");
+    world.run("create my.topic");
+    let many: Vec<String> = (0..30).map(|at| format!("t{at}")).collect();
+    let out = world.run(&format!("create my_topic + {}", many.join(" + ")));
+    assert!(out.contains("answer my_topic: refused INVALID_TOPIC_EXCEPTION Topic 'my_topic' collides"), "{out}");
+    assert_eq!(world.image.topic_count(), 31);
+}

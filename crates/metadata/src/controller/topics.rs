@@ -34,7 +34,7 @@ impl<'a> Creation<'a> {
     /// Decides about every topic; one that is refused keeps none of the others back.
     pub(super) fn decide(mut self, topics: &[NewTopic]) -> Result<Decision, Refusal> {
         self.check_total(topics)?;
-        let collisions = Collisions::of(self.image, topics.iter().map(|topic| &topic.name));
+        let collisions = Collisions::of(self.image, topics.len());
         let mut repeats = Repeats::of(topics.iter().map(|topic| &topic.name));
         let mut outcomes = Vec::with_capacity(topics.len());
         let refused = |text: &str| Err(Refusal::new(ErrorCode::INVALID_REQUEST, text));
@@ -65,7 +65,7 @@ impl<'a> Creation<'a> {
         Ok(())
     }
 
-    fn create(&mut self, topic: &NewTopic, collisions: &Collisions) -> Result<CreatedTopic, Refusal> {
+    fn create(&mut self, topic: &NewTopic, collisions: &Collisions<'_>) -> Result<CreatedTopic, Refusal> {
         if self.image.topic(&topic.name).is_some() {
             let text = format!("Topic '{}' already exists.", topic.name);
             return Err(Refusal::new(ErrorCode::TOPIC_ALREADY_EXISTS, text));

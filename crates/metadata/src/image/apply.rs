@@ -22,6 +22,12 @@ pub enum ImageFault {
         /// Id it names.
         id: Uuid,
     },
+    /// A topic under a name or an id that another has.
+    #[error("TopicRecord names the topic id {id}, but that id or its name is in use")]
+    TopicExists {
+        /// Id it names.
+        id: Uuid,
+    },
     /// A change of a partition that does not exist.
     #[error("PartitionChangeRecord names partition {index} of topic id {id}, which does not exist")]
     NoPartition {
@@ -87,7 +93,7 @@ impl Image {
 
     fn change(&mut self, record: &MetadataRecord<'_>, delta: &mut Delta) -> Result<(), ImageFault> {
         match record {
-            MetadataRecord::Topic(record) => self.add_topic(record, delta),
+            MetadataRecord::Topic(record) => return self.add_topic(record, delta),
             MetadataRecord::Partition(record) => return self.add_partition(record, delta),
             MetadataRecord::PartitionChange(record) => return self.change_partition(record, delta),
             MetadataRecord::RemoveTopic(record) => return self.remove_topic(record.topic_id, delta),
@@ -152,12 +158,16 @@ impl Image {
         }
     }
 
-    fn add_topic(&mut self, record: &TopicRecord<'_>, delta: &mut Delta) {
+    fn add_topic(&mut self, record: &TopicRecord<'_>, delta: &mut Delta) -> Result<(), ImageFault> {
+        if self.topic(&record.name).is_some() || self.names.get(&record.topic_id).is_some() {
+            return Err(ImageFault::TopicExists { id: record.topic_id });
+        }
         let name: Arc<str> = record.name.as_ref().into();
         let topic = Topic { name: Arc::clone(&name), id: record.topic_id, partitions: BTreeMap::new() };
         self.names.insert(record.topic_id, Arc::clone(&name));
         self.topics.insert(name, Arc::new(topic));
         delta.created.insert(record.topic_id);
+        Ok(())
     }
 
     fn topic_mut(&mut self, record: &'static str, id: Uuid) -> Result<&mut Topic, ImageFault> {

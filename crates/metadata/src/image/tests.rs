@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 
 use ottla_messages::records::metadata::{
-    AbortTransactionRecord, BeginTransactionRecord, ConfigRecord, EndTransactionRecord, FeatureLevelRecord,
-    MetadataRecord, PartitionChangeRecord, PartitionRecord, ProducerIdsRecord, RegisterBrokerRecord, RemoveTopicRecord,
-    TopicRecord, UserScramCredentialRecord,
+    AbortTransactionRecord, AccessControlEntryRecord, BeginTransactionRecord, ClientQuotaRecord, ConfigRecord,
+    DelegationTokenRecord, EndTransactionRecord, EntityData, FeatureLevelRecord, MetadataRecord, PartitionChangeRecord,
+    PartitionRecord, ProducerIdsRecord, RegisterBrokerRecord, RegisterControllerRecord, RemoveAccessControlEntryRecord,
+    RemoveDelegationTokenRecord, RemoveTopicRecord, RemoveUserScramCredentialRecord, TopicRecord,
+    UnregisterControllerRecord, UserScramCredentialRecord,
 };
 use ottla_wire::Uuid;
 use ottla_wire::ids::{BrokerId, PartitionIndex};
@@ -54,7 +56,39 @@ fn sample() -> Vec<MetadataRecord<'static>> {
         config("retention.ms", Some("5")),
         MetadataRecord::ProducerIds(ProducerIdsRecord { broker_id: 1, broker_epoch: 4, next_producer_id: 1000 }),
         MetadataRecord::UserScramCredential(UserScramCredentialRecord { name: "u".into(), ..Default::default() }),
+        MetadataRecord::AccessControlEntry(AccessControlEntryRecord { id: Uuid([3; 16]), ..Default::default() }),
+        MetadataRecord::DelegationToken(DelegationTokenRecord { token_id: "t".into(), ..Default::default() }),
+        MetadataRecord::RegisterController(RegisterControllerRecord { controller_id: 1, ..Default::default() }),
+        quota("u1", 2.5, false),
+        MetadataRecord::Partition(PartitionRecord {
+            partition_id: 2,
+            topic_id: ID,
+            replicas: vec![1, 2, 3, 4],
+            isr: vec![],
+            removing_replicas: vec![4],
+            adding_replicas: vec![3],
+            leader: -1,
+            leader_recovery_state: 1,
+            leader_epoch: 7,
+            partition_epoch: 9,
+            directories: vec![Uuid([9; 16]), Uuid([8; 16]), Uuid([7; 16]), Uuid([6; 16])],
+            eligible_leader_replicas: Some(vec![2]),
+            last_known_elr: Some(vec![1]),
+        }),
     ]
+}
+
+fn quota(user: &str, value: f64, remove: bool) -> MetadataRecord<'static> {
+    let entity = |kind: &'static str, name: Option<&str>| EntityData {
+        entity_type: kind.into(),
+        entity_name: name.map(|name| name.to_owned().into()),
+    };
+    MetadataRecord::ClientQuota(ClientQuotaRecord {
+        entity: vec![entity("user", Some(user)), entity("client-id", None)],
+        key: "producer_byte_rate".into(),
+        value,
+        remove,
+    })
 }
 
 #[test]
@@ -67,7 +101,34 @@ fn records_written_from_an_image_build_the_same_image() {
     let mut again = Image::default();
     again.apply(&records).unwrap();
     assert_eq!(again, image);
-    assert_eq!(again.partition_count(), 2);
+    assert_eq!(again.partition_count(), 3);
+}
+
+#[test]
+fn what_is_removed_is_not_kept() {
+    let mut image = Image::default();
+    image.apply(&sample()).unwrap();
+    let before = image.to_records().count();
+    assert!(image.has_acls());
+    let acl = RemoveAccessControlEntryRecord { id: Uuid([3; 16]) };
+    let scram = RemoveUserScramCredentialRecord { name: "u".into(), mechanism: 0 };
+    let records = [
+        MetadataRecord::RemoveAccessControlEntry(acl),
+        MetadataRecord::RemoveUserScramCredential(scram),
+        MetadataRecord::RemoveDelegationToken(RemoveDelegationTokenRecord { token_id: "t".into() }),
+        MetadataRecord::UnregisterController(UnregisterControllerRecord { controller_id: 1 }),
+        quota("u1", 0.0, true),
+    ];
+    image.apply(&records).unwrap();
+    assert_eq!((image.to_records().count(), image.has_acls()), (before - records.len(), false));
+}
+
+#[test]
+fn a_topic_record_under_a_name_in_use_is_refused() {
+    let mut image = Image::default();
+    image.apply(&sample()).unwrap();
+    assert!(matches!(image.clone().apply(&[topic("a", Uuid([6; 16]))]), Err(ImageFault::TopicExists { .. })));
+    assert!(matches!(image.apply(&[topic("b", ID)]), Err(ImageFault::TopicExists { .. })));
 }
 
 #[test]
@@ -88,11 +149,11 @@ fn a_deleted_topic_takes_its_settings_along() {
     image.apply(&sample()).unwrap();
     let before = image.clone();
     let delta = image.apply(&[MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: ID })]).unwrap();
-    assert_eq!(delta.deleted[&ID].partitions.len(), 2);
+    assert_eq!(delta.deleted[&ID].partitions.len(), 3);
     assert!(delta.configs.contains(&ConfigResource::topic("a")));
     assert!(image.topic("a").is_none() && image.topic_by_id(&ID).is_none() && image.topic_configs("a").is_none());
     assert_eq!(image.partition_count(), 0);
-    assert_eq!(before.topic_by_id(&ID).unwrap().partitions.len(), 2);
+    assert_eq!(before.topic_by_id(&ID).unwrap().partitions.len(), 3);
 }
 
 #[test]

@@ -11,6 +11,9 @@ mod tiered;
 mod topics;
 mod transactions;
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use ottla_host::setting::Setting;
 
 const TABLES: &[&[Setting]] = &[
@@ -31,10 +34,14 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
     TABLES.iter().flat_map(|table| table.iter())
 }
 
+/// The rows by name; settings are looked up for every topic.
+static BY_NAME: LazyLock<BTreeMap<&str, &Setting>> =
+    LazyLock::new(|| all().map(|setting| (setting.name, setting)).collect());
+
 /// The setting of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Setting> {
-    all().find(|setting| setting.name == name)
+    BY_NAME.get(name).copied()
 }
 
 /// The names under which a setting may be given, best first: Kafka's shorter units win over the longer ones.

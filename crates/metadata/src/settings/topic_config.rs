@@ -1,6 +1,7 @@
 //! The settings of one topic, typed, after every layer has had its say.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use ottla_host::setting::{Effect, Fault, Value};
 
@@ -130,10 +131,14 @@ impl Reader<'_> {
     }
 }
 
+/// The rows by name; settings are looked up for every topic.
+static BY_NAME: LazyLock<BTreeMap<&str, &TopicSetting>> =
+    LazyLock::new(|| topic::ROWS.iter().map(|row| (row.setting.name, row)).collect());
+
 /// The topic setting of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static TopicSetting> {
-    topic::ROWS.iter().find(|row| row.setting.name == name)
+    BY_NAME.get(name).copied()
 }
 
 /// Checks the overrides that a user wants to give a topic, on top of `layers` (whose topic layer is ignored).
