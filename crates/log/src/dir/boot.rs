@@ -50,10 +50,12 @@ impl LastEnd {
     /// Decides by the marker, the note and the current boot.
     #[must_use]
     pub fn of(marker: bool, note: Option<&Boot>, boot_id: &str) -> LastEnd {
+        // A machine that tells no id may have been started anew at any time.
+        let same_boot = |note: &Boot| note.boot_id == boot_id && !boot_id.is_empty();
         match note {
-            Some(note) if note.boot_id == boot_id && note.sync_failed => LastEnd::SyncFailed,
+            Some(note) if same_boot(note) && note.sync_failed => LastEnd::SyncFailed,
             Some(_) | None if marker => LastEnd::Clean,
-            Some(note) if note.boot_id == boot_id => LastEnd::Killed,
+            Some(note) if same_boot(note) => LastEnd::Killed,
             Some(_) | None => LastEnd::Lost,
         }
     }
@@ -78,5 +80,6 @@ mod tests {
         assert_eq!(LastEnd::of(true, Some(&note("b", true)), "a"), LastEnd::Clean);
         assert_eq!(LastEnd::of(true, Some(&note("a", true)), "a"), LastEnd::SyncFailed);
         assert_eq!(LastEnd::of(false, None, "a"), LastEnd::Lost);
+        assert_eq!(LastEnd::of(false, Some(&note("", false)), ""), LastEnd::Lost);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Log;
 use super::active::Placed;
+use super::roll::Next;
 use crate::producers::{Completed, Facts, Origin, Refusal, Verdict};
 use crate::segment::Tip;
 use crate::segment::aborted::AbortedTransaction;
@@ -116,7 +117,16 @@ impl Log {
         }
         let delta = i64::from(batch.last_offset_delta());
         group.end.checked_add(delta + 1).ok_or(Refusal::OffsetOutOfOrder)?;
-        let must_roll = self.must_roll(group.position, batch.size() as u64, group.end + delta, timestamp, now);
+        let must_roll = self.must_roll(
+            &Next {
+                position: group.position,
+                size: batch.size() as u64,
+                last_offset: group.end + delta,
+                timestamp,
+                first_timestamp: first_of(group.batches.first().map(|batch| &batch.placed)),
+            },
+            now,
+        );
         if must_roll || group.batches.len() >= GROUP_MAX {
             let full = std::mem::replace(group, self.new_group(0));
             self.write_group(epoch, full, out);
@@ -278,4 +288,9 @@ impl Log {
         self.home().log_dir().fail(&format!("{what} in {}", self.view.name()), error);
         Refusal::Offline
     }
+}
+
+/// Timestamp of the segment's first batch, when that is the first of those that are not written yet.
+pub(super) fn first_of(unwritten: Option<&Placed>) -> Option<i64> {
+    unwritten.filter(|placed| placed.position == 0).map(|placed| placed.max_timestamp)
 }

@@ -2,6 +2,8 @@
 
 use super::Log;
 use super::active::Placed;
+use super::append::first_of;
+use super::roll::Next;
 use crate::producers::{Facts, Refusal};
 use ottla_host::WallClock;
 use ottla_wire::batch::{BatchError, Batches, ValidBatch};
@@ -75,8 +77,14 @@ impl Log {
                 }
             };
             let position = self.active.as_ref().map_or(0, |active| active.segment.size()) + run.bytes.len() as u64;
-            let (last, size) = (header.last_offset().0, bytes.len() as u64);
-            if self.active.is_none() || self.must_roll(position, size, last, batch.max_timestamp(), now) {
+            let next = Next {
+                position,
+                size: bytes.len() as u64,
+                last_offset: header.last_offset().0,
+                timestamp: batch.max_timestamp(),
+                first_timestamp: first_of(run.placed.first()),
+            };
+            if self.active.is_none() || self.must_roll(&next, now) {
                 written += self.write_run(records, run)?;
                 self.roll_to(header.base_offset().0, now).map_err(|error| self.refuse_follower("roll", &error))?;
                 run = self.new_run(at);

@@ -10,24 +10,37 @@ use ottla_host::disk::{Open, write_all_at};
 use std::io;
 use std::sync::Arc;
 
+/// A batch that is to be placed, as rolling sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Next {
+    /// Where it would lie in the active segment.
+    pub(super) position: u64,
+    pub(super) size: u64,
+    pub(super) last_offset: i64,
+    pub(super) timestamp: i64,
+    /// Timestamp of the segment's first batch when that is not written yet.
+    pub(super) first_timestamp: Option<i64>,
+}
+
 impl Log {
-    /// Whether a batch of `size` bytes at `position` with these last offset and timestamp needs a new segment.
-    pub(super) fn must_roll(&self, position: u64, size: u64, last: i64, timestamp: i64, now: WallClock) -> bool {
+    /// Whether a batch needs a new segment.
+    pub(super) fn must_roll(&self, next: &Next, now: WallClock) -> bool {
         let Some(active) = &self.active else { return false };
-        if position == 0 {
-            return i32::try_from(last - active.segment.base()).is_err();
+        let too_far = i32::try_from(next.last_offset - active.segment.base()).is_err();
+        if next.position == 0 {
+            return too_far;
         }
-        let waited = match active.first_timestamp {
-            first if first >= 0 => timestamp.saturating_sub(first),
+        let waited = match next.first_timestamp.unwrap_or(active.first_timestamp) {
+            first if first >= 0 => next.timestamp.saturating_sub(first),
             _ => now.0.saturating_sub(active.created.0),
         };
         let tail = active.segment.tail();
         let bytes = self.config.index_bytes_max;
-        position + size > u64::from(self.config.segment_bytes)
+        next.position + next.size > u64::from(self.config.segment_bytes)
             || waited > self.config.segment_ms.saturating_sub(self.jitter())
             || tail.offset_count() >= bytes / 8
             || tail.time_count() >= (bytes / 12).saturating_sub(1)
-            || i32::try_from(last - active.segment.base()).is_err()
+            || too_far
     }
 
     /// A share of `segment.jitter.ms` that stays the same for a segment and differs between partitions.

@@ -1,0 +1,163 @@
+//! Opening what a clean stop, a killed process or a lost machine left.
+
+use super::world::{World, append_all, assert_filled, batch, fill, producer, small};
+use crate::LogConfig;
+use crate::dir::boot::LastEnd;
+use crate::log::Appended;
+use ottla_host::Disk as _;
+use ottla_host::disk::{Open, write_all_at};
+use ottla_sim::Crash;
+use ottla_wire::ids::{LeaderEpoch, Offset};
+use std::path::{Path, PathBuf};
+
+fn file(name: &str) -> PathBuf {
+    Path::new("/d/t-0").join(name)
+}
+
+fn again(world: &World, how: Crash) {
+    world.disk.crash(how);
+    world.disk.restart();
+}
+
+#[test]
+fn a_log_closed_cleanly_is_as_it_was() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    append_all(&mut log, &[batch(400, 10, 40, producer(7, 3, 0))]);
+    log.raise_start(Offset(33));
+    world.close(log);
+    again(&world, Crash::Power);
+    let mut log = world.open();
+    assert_eq!(log.view().log_dir().last_end(), LastEnd::Clean);
+    assert_eq!(log.view().log_dir().previous_broker_epoch(), Some(5));
+    assert_eq!((log.view().start(), log.recovery_point()), (Offset(33), Offset(410)));
+    assert_eq!(log.view().epoch_end(LeaderEpoch(1)).unwrap().end, Offset(410));
+    assert_filled(&log, 33, 410);
+    let out = append_all(&mut log, &[batch(400, 10, 40, producer(7, 3, 0))]);
+    assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(400), .. }), "{out:?}");
+}
+
+#[test]
+fn a_killed_process_loses_nothing() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    append_all(&mut log, &[batch(400, 10, 40, producer(7, 3, 0))]);
+    drop(log);
+    again(&world, Crash::Process);
+    let mut log = world.open();
+    assert_eq!(log.view().log_dir().last_end(), LastEnd::Killed);
+    assert_filled(&log, 0, 410);
+    let out = append_all(&mut log, &[batch(400, 10, 40, producer(7, 3, 0)), batch(410, 5, 40, producer(7, 3, 10))]);
+    assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(400), .. }), "{out:?}");
+    assert!(matches!(out[1], Appended::Written { base_offset: Offset(410), .. }), "{out:?}");
+    fill(&mut log, 10);
+    again(&world, Crash::Process);
+    assert_eq!(world.open().view().end(), Offset(515));
+}
+
+#[test]
+fn a_torn_tail_is_cut() {
+    let world = World::new(LogConfig::default());
+    let mut log = world.create();
+    fill(&mut log, 10);
+    let size = log.view().size();
+    drop(log);
+    let torn = batch(100, 10, 40, None);
+    let log_file = world.disk.open(&file("00000000000000000000.log"), Open::Write).unwrap();
+    write_all_at(&*log_file, &torn[..200], size).unwrap();
+    again(&world, Crash::Process);
+    let mut log = world.open();
+    assert_filled(&log, 0, 100);
+    fill(&mut log, 1);
+    assert_filled(&log, 0, 110);
+}
+
+#[test]
+fn what_was_synced_survives_a_lost_machine() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    let dir = log.view().log_dir().clone();
+    let flush = log.flush(true).unwrap().unwrap();
+    dir.sync_now(&flush).unwrap();
+    log.flushed(flush.through, super::world::NOW);
+    assert_eq!(log.recovery_point(), Offset(400));
+    assert!(log.flush(true).unwrap().is_none());
+    fill(&mut log, 10);
+    drop(log);
+    again(&world, Crash::Power);
+    let log = world.open();
+    assert_eq!(log.view().log_dir().last_end(), LastEnd::Lost);
+    let end = log.view().end().0;
+    assert!((400..=500).contains(&end), "{end}");
+    assert_filled(&log, 0, end);
+}
+
+#[test]
+fn damage_behind_the_recovery_point_cuts_the_log_there() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    let dir = log.view().log_dir().clone();
+    let flush = log.flush(true).unwrap().unwrap();
+    dir.sync_now(&flush).unwrap();
+    drop((log, flush));
+    again(&world, Crash::Power);
+    let first = world.disk.open(&file("00000000000000000000.log"), Open::Write).unwrap();
+    write_all_at(&*first, &[0xff], 3_000).unwrap();
+    let log = world.open();
+    let end = log.view().end().0;
+    assert!(end < 130 && end > 0, "{end}");
+    assert_eq!(log.view().segment_count(), 1);
+    assert_filled(&log, 0, end);
+}
+
+#[test]
+fn missing_and_foreign_indexes_are_made_anew() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    world.close(log);
+    let first = "00000000000000000000";
+    world.disk.remove_file(&file(&format!("{first}.index"))).unwrap();
+    world.disk.remove_file(&file(&format!("{first}.timeindex"))).unwrap();
+    let log = world.open();
+    assert_filled(&log, 0, 400);
+    assert!(world.disk.stat(&file(&format!("{first}.index"))).unwrap().is_some());
+    assert_eq!(log.view().offset_for_timestamp(77).unwrap().unwrap().offset, Offset(77));
+}
+
+#[test]
+fn zeros_that_a_killed_kafka_leaves_in_an_index_are_cut() {
+    let world = World::new(LogConfig { index_interval_bytes: 100, ..LogConfig::default() });
+    let mut log = world.create();
+    fill(&mut log, 30);
+    world.close(log);
+    world.disk.remove_file(Path::new("/d/.kafka_cleanshutdown")).unwrap();
+    for kind in ["index", "timeindex"] {
+        let index = world.disk.open(&file(&format!("00000000000000000000.{kind}")), Open::Write).unwrap();
+        index.set_len(1 << 20).unwrap();
+    }
+    let mut log = world.open();
+    assert_eq!(log.view().log_dir().last_end(), LastEnd::Killed);
+    assert_filled(&log, 0, 300);
+    fill(&mut log, 3);
+    assert_filled(&log, 0, 330);
+    assert_eq!(log.view().offset_for_timestamp(321).unwrap().unwrap().offset, Offset(321));
+}
+
+#[test]
+fn files_of_an_unfinished_deletion_or_compaction_are_settled() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    world.close(log);
+    for name in ["00000000000000000999.log.deleted", "00000000000000000000.log.cleaned"] {
+        world.disk.open(&file(name), Open::Create).unwrap();
+    }
+    world.disk.rename(&file("00000000000000000000.log"), &file("00000000000000000000.log.swap")).unwrap();
+    world.disk.remove_file(&file("00000000000000000000.log.cleaned")).unwrap();
+    assert_filled(&world.open(), 0, 400);
+}
