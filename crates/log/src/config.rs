@@ -27,12 +27,16 @@ pub struct LogConfig {
     pub retention_bytes: i64,
     /// `cleanup.policy` has `delete`.
     pub delete: bool,
+    /// `cleanup.policy` has `compact`: offsets may be missing.
+    pub compact: bool,
     /// `file.delete.delay.ms`: time between the end of a segment's use and the removal of its files.
     pub delete_delay_ms: i64,
     /// `preallocate`: blocks of a segment are reserved when it is made.
     pub preallocate: bool,
     /// `producer.id.expiration.ms` of the broker.
     pub producer_expiration_ms: i64,
+    /// `ottla.durable.acks`: what is appended or cut goes to the directory's journal too.
+    pub journal: bool,
 }
 
 impl Default for LogConfig {
@@ -51,9 +55,11 @@ impl Default for LogConfig {
             retention_ms: 7 * 24 * 3_600_000,
             retention_bytes: -1,
             delete: true,
+            compact: false,
             delete_delay_ms: 60_000,
             preallocate: false,
             producer_expiration_ms: 24 * 3_600_000,
+            journal: false,
         }
     }
 }

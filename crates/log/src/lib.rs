@@ -5,6 +5,7 @@ pub mod config;
 pub mod dir;
 pub mod epochs;
 mod home;
+pub mod journal;
 pub mod log;
 mod producers;
 mod segment;

@@ -18,8 +18,8 @@ use ottla_host::File;
 use ottla_wire::ids::{LeaderEpoch, Offset};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Times that a read begins anew because a truncation or removal passed it.
 const ATTEMPTS: usize = 8;
@@ -108,6 +108,17 @@ pub struct View {
     journalled: AtomicI64,
     /// Counts truncations.
     generation: AtomicU64,
+    /// Told when the journalled end has moved.
+    on_journalled: OnceLock<Hook>,
+}
+
+/// What is called when a journalled end moves.
+struct Hook(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl View {
@@ -121,6 +132,7 @@ impl View {
             unstable: AtomicI64::new(STABLE),
             journalled: AtomicI64::new(end),
             generation: AtomicU64::new(0),
+            on_journalled: OnceLock::new(),
         }
     }
 
@@ -164,7 +176,13 @@ impl View {
     /// Offset after the last record that the journal holds; meaningful in durable mode.
     #[must_use]
     pub fn journalled_end(&self) -> Offset {
-        Offset(self.journalled.load(Ordering::Acquire))
+        Offset(self.journalled.load(Ordering::Acquire)).min(self.end())
+    }
+
+    /// Calls `hook` on the journal's thread whenever the journalled end has moved. It must be short. Only the first
+    /// hook of a log counts.
+    pub fn on_journalled(&self, hook: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.on_journalled.set(Hook(hook));
     }
 
     /// Last stable offset under a high watermark: no record below it belongs to a transaction with an open outcome.
@@ -339,8 +357,30 @@ impl View {
         self.unstable.store(unstable.unwrap_or(STABLE), Ordering::Release);
     }
 
-    pub(crate) fn truncated(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+    /// Says that the log was cut and ends at `end`: what the journal completes later does not reach beyond.
+    pub(crate) fn truncated(&self, end: i64) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.journalled.fetch_min(end, Ordering::SeqCst);
+    }
+
+    /// Says that the journal holds everything below `end`, as of a count of truncations.
+    pub(crate) fn journalled_to(&self, end: i64, generation: u64) {
+        if self.generation.load(Ordering::SeqCst) != generation {
+            return;
+        }
+        let before = self.journalled.fetch_max(end, Ordering::SeqCst);
+        if self.generation.load(Ordering::SeqCst) != generation {
+            // A truncation has come between: the smaller of both is certain.
+            self.journalled.fetch_min(before, Ordering::SeqCst);
+        }
+        if let Some(hook) = self.on_journalled.get() {
+            (hook.0)();
+        }
+    }
+
+    /// Says that everything below the end is on the device.
+    pub(crate) fn all_journalled(&self) {
+        self.journalled.store(self.end().0, Ordering::SeqCst);
     }
 }
 

@@ -12,6 +12,7 @@ mod sync;
 pub use removal::Doomed;
 pub use sync::{Flush, SyncFailed};
 
+use crate::journal::{self, Found as JournalEnd, Journal, Replayed};
 use boot::{BOOT, Boot, LastEnd};
 use checkpoint::{CHECKPOINT_BYTES_MAX, CheckpointError, HIGH_WATERMARK, LOG_START, Offsets, RECOVERY_POINT};
 use files::FileCache;
@@ -26,7 +27,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Largest of the small files that are read whole.
 pub(crate) const SMALL_FILE_MAX: u64 = 1 << 20;
@@ -87,6 +88,9 @@ pub struct LogDir {
     log_starts: Offsets,
     high_watermarks: Offsets,
     files: FileCache,
+    journal: OnceLock<Arc<Journal>>,
+    journal_found: JournalEnd,
+    replayed: Replayed,
     offline: AtomicBool,
     /// A leaf of the lock order.
     fault: Mutex<Option<Fault>>,
@@ -135,8 +139,16 @@ impl LogDir {
         let boot_path = path.join(BOOT);
         let boot = Boot { boot_id, sync_failed };
         disk.replace(&boot_path, boot.write().as_bytes(), false).map_err(io_at(&boot_path))?;
-        disk.remove_file(&path.join(CLEAN_SHUTDOWN)).map_err(io_at(path))?;
+        if marker.is_some() {
+            // A removal that a loss of power undoes would call what is written from here on clean.
+            disk.remove_file(&path.join(CLEAN_SHUTDOWN)).map_err(io_at(path))?;
+            disk.sync_dir(path).map_err(io_at(path))?;
+        }
+        let (journal_found, replayed) = journal::settle_at_start(disk, path, last_end).map_err(io_at(path))?;
         Ok(Arc::new(LogDir {
+            journal: OnceLock::new(),
+            journal_found,
+            replayed,
             lane: format!("log-dir {}", path.display()),
             meta,
             last_end,
@@ -157,6 +169,24 @@ impl LogDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Starts the durable journal: logs whose `journal` setting is on write to it from now on. Call it before logs are
+    /// opened. The first time the file is filled with zeros, which takes as long as the device needs for it.
+    pub fn start_journal(self: &Arc<LogDir>, section_bytes: u64) -> io::Result<()> {
+        let journal = Journal::open(self, self.journal_found, section_bytes)?;
+        let _ = self.journal.set(journal);
+        Ok(())
+    }
+
+    /// What the journal had to put into the files when the directory was opened.
+    #[must_use]
+    pub fn replayed(&self) -> Replayed {
+        self.replayed
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.get()
     }
 
     /// Name of the thread for this directory's long work, for `Tasks::offload`.
@@ -229,12 +259,21 @@ impl LogDir {
         if self.is_offline() {
             return Ok(());
         }
+        if let Some(journal) = self.journal() {
+            journal.close()?;
+        }
         self.disk().replace(&self.path.join(CLEAN_SHUTDOWN), marker::write(broker_epoch).as_bytes(), true)
     }
 
     /// Gives the lock back.
     pub fn release(&self) {
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Says that all logs were opened and synced: memory can be trusted again after a failed sync.
+    pub fn recovered(&self) -> io::Result<()> {
+        let note = Boot { boot_id: self.disk().boot_id(), sync_failed: false };
+        self.disk().replace(&self.path.join(BOOT), note.write().as_bytes(), true)
     }
 
     /// Whether the directory failed and serves no more.

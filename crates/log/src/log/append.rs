@@ -75,6 +75,10 @@ impl Log {
             out.extend(batches.iter().map(|_| Appended::Refused(Refusal::Offline)));
             return;
         }
+        if self.journal().is_some_and(|journal| journal.is_full()) {
+            out.extend(batches.iter().map(|_| Appended::Refused(Refusal::DiskFull)));
+            return;
+        }
         let mut group = self.new_group(batches.len());
         for append in batches {
             let outcome = match self.place(epoch, now, append, &mut group, out) {
@@ -184,6 +188,13 @@ impl Log {
         let placed = group.batches.iter().map(|batch| batch.placed);
         self.take_in(placed, group.end, group.position);
         self.apply_producers(&group.facts);
+        // Published first: whoever is told that the journal holds it must see it.
+        self.journal_append(start, group.end, |parts| {
+            for batch in &group.batches {
+                parts.push(IoSlice::new(batch.stamp.bytes()));
+                parts.push(IoSlice::new(batch.rest));
+            }
+        });
     }
 
     /// Writes all parts at `start` of the active segment; on any failure the file is as long as before.
@@ -233,6 +244,9 @@ impl Log {
             tracing::warn!(partition = %self.view.name(), %error, "index entries not written");
         }
         self.view.set_end(end);
+        if self.journal().is_none() {
+            self.view.all_journalled();
+        }
     }
 
     /// Takes in what producers have written.

@@ -50,7 +50,7 @@ impl Log {
         let segments = self.view.segments();
         let active_base = self.active.as_ref().map_or(i64::MAX, |active| active.segment.base());
         let through = if active { self.end() } else { active_base.min(self.end()) };
-        if through <= self.recovery_point {
+        if through <= self.recovery_point && !(active && self.entries_dirty) {
             return Ok(None);
         }
         self.write_epochs()?;
@@ -64,7 +64,13 @@ impl Log {
                 self.add_closed(segment, &mut flush)?;
             }
         }
-        self.add_small_files(&mut flush)?;
+        if self.entries_dirty {
+            self.add_small_files(&mut flush)?;
+            flush.dirs.push(self.home().path().to_path_buf());
+            flush.dirs.push(self.home().log_dir().path().to_owned());
+            // A flush that fails takes the directory offline, so that this one is the last or succeeds.
+            self.entries_dirty = false;
+        }
         Ok(Some(flush))
     }
 
@@ -124,6 +130,7 @@ impl Log {
         {
             active.seal(self.view.home())?;
             self.write_snapshot(end)?;
+            self.entries_dirty = true;
         }
         let Some(mut flush) = self.flush(true)? else { return Ok(None) };
         if let Some(active) = &self.active

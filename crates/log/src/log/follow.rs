@@ -57,7 +57,7 @@ impl Log {
         now: WallClock,
         records: &[u8],
     ) -> Result<Followed, FollowError> {
-        if self.home().log_dir().is_offline() {
+        if self.home().log_dir().is_offline() || self.journal().is_some_and(|journal| journal.is_full()) {
             return Err(FollowError::Storage(Refusal::Offline));
         }
         let mut written = 0;
@@ -137,14 +137,16 @@ impl Log {
         }
         let start = run.placed[0].position;
         let size = start + run.bytes.len() as u64;
-        let mut parts = [IoSlice::new(&records[run.bytes])];
+        let bytes = &records[run.bytes];
+        let mut parts = [IoSlice::new(bytes)];
         self.write_parts(&mut parts, start).map_err(|error| self.refuse_follower("append", &error))?;
         for (epoch, base) in run.epochs {
             self.update_epoch_at(epoch, base);
         }
-        let batches = run.placed.len();
-        self.take_in(run.placed.into_iter(), run.end, size);
+        let (batches, end) = (run.placed.len(), run.end);
+        self.take_in(run.placed.into_iter(), end, size);
         self.apply_producers(&run.facts);
+        self.journal_append(start, end, |parts| parts.push(IoSlice::new(bytes)));
         Ok(batches)
     }
 

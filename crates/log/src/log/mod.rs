@@ -4,6 +4,7 @@ mod active;
 mod append;
 mod flush;
 mod follow;
+mod journalled;
 mod recover;
 mod replay;
 mod retention;
@@ -52,6 +53,8 @@ pub struct Log {
     last_flush: WallClock,
     /// Whether leader epochs changed since their file was written.
     epochs_dirty: bool,
+    /// Whether files were made, renamed or replaced since the last flush.
+    entries_dirty: bool,
 }
 
 /// State of a producer, as DescribeProducers tells it.
@@ -93,6 +96,7 @@ impl Log {
             recovery_point: 0,
             last_flush: now,
             epochs_dirty: false,
+            entries_dirty: true,
         };
         if let Some(topic_id) = topic_id {
             log.assign_topic_id(topic_id)?;
@@ -131,6 +135,7 @@ impl Log {
         let path = self.home().path().join(PARTITION_METADATA);
         self.home().disk().replace(&path, write_partition_metadata(topic_id).as_bytes(), false)?;
         self.topic_id = Some(topic_id);
+        self.entries_dirty = true;
         Ok(())
     }
 
@@ -209,6 +214,7 @@ impl Log {
         let text = checkpoint::write_epochs(self.view.epochs().entries());
         self.home().disk().replace(&path, text.as_bytes(), false)?;
         self.epochs_dirty = false;
+        self.entries_dirty = true;
         Ok(())
     }
 }

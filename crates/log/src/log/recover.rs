@@ -77,6 +77,8 @@ impl Opening {
 struct Stored {
     base: i64,
     size: u64,
+    /// Base of the segment behind it, or the largest number.
+    next_base: i64,
 }
 
 impl Log {
@@ -92,7 +94,7 @@ impl Log {
         let failed = |error| OpenError::Io { partition: name.clone(), error };
         let stored = stored_segments(&home).map_err(failed)?;
         if let Some(large) = stored.iter().find(|stored| stored.size > SEGMENT_BYTES_MAX) {
-            let Stored { base, size } = *large;
+            let Stored { base, size, .. } = *large;
             return Err(OpenError::TooLarge { partition: name.clone(), base: Offset(base), size });
         }
         open_stored(home, stored, opening, config, now).map_err(failed)
@@ -101,7 +103,7 @@ impl Log {
 
 fn open_stored(
     home: Home,
-    mut stored: Vec<Stored>,
+    stored: Vec<Stored>,
     opening: Opening,
     config: Arc<LogConfig>,
     now: WallClock,
@@ -120,8 +122,9 @@ fn open_stored(
         recovery_point: 0,
         last_flush: now,
         epochs_dirty: false,
+        entries_dirty: false,
     };
-    let checked_from = log.load_segments(&mut stored, opening, now)?;
+    let checked_from = log.load_segments(&stored, opening, now)?;
     if log.end() < start {
         tracing::warn!(partition = %log.view.name(), end = log.end(), start, "log ends before its start, emptied");
         log.truncate_fully(Offset(start), now)?;
@@ -137,13 +140,28 @@ fn open_stored(
         LastEnd::Clean => end,
         LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => opening.recovery_point.0.clamp(0, end),
     };
+    log.entries_dirty |= opening.last_end != LastEnd::Clean;
+    log.sync_for_journal(opening.last_end, now)?;
     log.check();
     Ok(log)
 }
 
 impl Log {
+    /// In durable mode what is there counts as journalled, so it has to be on the device before anybody sees it.
+    fn sync_for_journal(&mut self, last_end: LastEnd, now: WallClock) -> io::Result<()> {
+        if self.journal().is_some()
+            && last_end != LastEnd::Clean
+            && let Some(flush) = self.flush(true)?
+        {
+            self.home().log_dir().sync_now(&flush).map_err(io::Error::other)?;
+            self.flushed(flush.through, now);
+        }
+        self.view.all_journalled();
+        Ok(())
+    }
+
     /// Loads all segments, checking as much as the last end demands. Answers from which offset on they were checked.
-    fn load_segments(&mut self, stored: &mut Vec<Stored>, opening: Opening, now: WallClock) -> io::Result<i64> {
+    fn load_segments(&mut self, stored: &[Stored], opening: Opening, now: WallClock) -> io::Result<i64> {
         let unsynced = match opening.last_end {
             LastEnd::Clean | LastEnd::Killed => i64::MAX,
             LastEnd::Lost | LastEnd::SyncFailed => {
@@ -163,21 +181,24 @@ impl Log {
                 LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => Check::Tail,
             };
             if !is_last && here.base < unsynced && self.has_index(here)? {
-                let end = stored[at + 1].base;
-                segments.push(Arc::new(load::closed(here.base, end, here.size)));
+                segments.push(Arc::new(load::closed(here)));
                 continue;
             }
-            let (mut active, good) = self.load_segment(here.base, here.size, check, now)?;
-            // The end of a segment may be lost where the one behind it is not: what follows such a gap is out of order.
-            let gap = here.base >= unsynced && !is_last && active.segment.end() < stored[at + 1].base;
-            let damaged = good < here.size || gap;
-            if !is_last && !damaged {
+            if self.is_behind_gap(&segments, here, unsynced) {
+                let previous = segments.pop().expect("a gap has a segment before it");
+                tracing::warn!(partition = %self.view.name(), end = previous.end(), base = here.base, "gap, log cut there");
+                self.drop_stored(&stored[at..])?;
+                last = Some(self.reload_segment(previous.base(), previous.size(), now)?);
+                break;
+            }
+            let load::Loaded { mut active, is_damaged } = self.load_segment(here, check, now)?;
+            if !is_last && !is_damaged {
                 active.seal(self.home())?;
                 segments.push(Arc::clone(&active.segment));
                 continue;
             }
-            if damaged && !is_last {
-                tracing::warn!(partition = %self.view.name(), segment = here.base, good, "damage, log cut there");
+            if !is_last {
+                tracing::warn!(partition = %self.view.name(), segment = here.base, "damage, log cut there");
                 self.drop_stored(&stored[at + 1..])?;
             }
             last = Some(active);
@@ -185,8 +206,16 @@ impl Log {
         }
         if let Some(active) = last {
             self.install(&segments, active);
+            self.entries_dirty = false;
         }
         Ok(unsynced)
+    }
+
+    /// Whether records are missing before an unsynced segment: the file that held them, or its end, was lost. Only
+    /// compaction leaves gaps by intent.
+    fn is_behind_gap(&self, before: &[Arc<Segment>], here: Stored, unsynced: i64) -> bool {
+        let checked = before.last().filter(|previous| previous.base() >= unsynced);
+        !self.config.compact && checked.is_some_and(|previous| previous.end() != here.base)
     }
 
     fn has_index(&self, stored: Stored) -> io::Result<bool> {
@@ -233,10 +262,13 @@ fn stored_segments(home: &Home) -> io::Result<Vec<Stored>> {
         if let Some((base, FileKind::Log)) = FileKind::parse(&entry.name)
             && let Some(stat) = home.disk().stat(&home.path().join(&entry.name))?
         {
-            stored.push(Stored { base, size: stat.len });
+            stored.push(Stored { base, size: stat.len, next_base: i64::MAX });
         }
     }
     stored.sort_unstable_by_key(|stored| stored.base);
+    for at in 1..stored.len() {
+        stored[at - 1].next_base = stored[at].base;
+    }
     Ok(stored)
 }
 

@@ -5,6 +5,7 @@ use super::active::Active;
 use crate::dir::Doomed;
 use crate::dir::names::{DELETED, FileKind};
 use crate::epochs::Epochs;
+use crate::journal::Kind;
 use crate::producers::Producers;
 use crate::segment::lookup::Found;
 use crate::segment::{Segment, Tip};
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Log {
-    /// Drops all records from `end` on, with the batch that holds it. True when there was anything to drop; leader
+    /// Drops all records from `end` on, with the batch that holds it. The recovery point falls to the segment that is cut,
+    /// and should be checkpointed soon: on disk it says that what comes next is synced. True when there was anything to drop; leader
     /// epochs that begin behind the end are dropped in any case (KIP-101).
     pub fn truncate_to(&mut self, end: Offset, now: WallClock) -> io::Result<bool> {
         let end = Offset(end.0.max(0));
@@ -31,7 +33,8 @@ impl Log {
             return Ok(true);
         }
         let kept = segments.partition_point(|segment| segment.base() <= end.0);
-        self.recovery_point = self.recovery_point.min(end.0);
+        // The segment that is cut has to be synced again, its new length with it.
+        self.recovery_point = self.recovery_point.min(segments[kept - 1].base());
         self.cut_segments(&segments[..kept], &segments[kept..], end.0, now)?;
         self.remove_snapshots(|offset| offset > end.0)?;
         let log_end = self.view.end();
@@ -69,8 +72,9 @@ impl Log {
         segments.push(Arc::new(Segment::stored(last.base(), tip, last.tail().up_to(position))));
         self.view.set_segments(segments);
         self.view.set_end(end);
-        self.view.truncated();
-        for segment in dropped {
+        self.view.truncated(end);
+        // From the end on, so that a crash between two removals leaves no gap.
+        for segment in dropped.iter().rev() {
             segment.close_files();
             self.remove_files(segment.base())?;
         }
@@ -81,6 +85,7 @@ impl Log {
         let active = self.reload_segment(last.base(), position, now)?;
         active.segment.truncate_aborted(self.home(), end)?;
         self.install(before, active);
+        self.journal_change(Kind::Cut, last.base(), position);
         Ok(())
     }
 
@@ -92,6 +97,7 @@ impl Log {
         self.view.set_segments(segments);
         self.view.set_end(end);
         self.active = Some(Box::new(active));
+        self.entries_dirty = true;
     }
 
     fn remove_files(&self, base: i64) -> io::Result<()> {
@@ -122,9 +128,9 @@ impl Log {
         self.view.set_segments(Vec::new());
         self.view.set_end(start.0);
         self.view.set_start(start.0);
-        self.view.truncated();
+        self.view.truncated(start.0);
         self.active = None;
-        for segment in segments.iter() {
+        for segment in segments.iter().rev() {
             segment.close_files();
             self.remove_files(segment.base())?;
         }
@@ -142,6 +148,7 @@ impl Log {
                 active.segment.create_log_file(self.home())?;
             }
         }
+        self.journal_change(Kind::Restart, start.0, 0);
         self.check();
         Ok(())
     }
@@ -169,6 +176,10 @@ impl Log {
             self.raise_start(Offset(first.base()));
         }
         self.view.set_segments(kept.to_vec());
+        self.entries_dirty = true;
+        if let Some(first) = kept.first() {
+            self.journal_change(Kind::Gone, first.base(), 0);
+        }
         let mut doomed =
             Doomed { paths: Vec::new(), due: WallClock(now.0.saturating_add(self.config.delete_delay_ms)) };
         for segment in dropped {
@@ -200,6 +211,7 @@ impl Log {
         use crate::dir::names::DirKind;
         let from = self.home().path();
         let to = self.home().log_dir().path().join(self.view.name().dir_name(DirKind::Delete, unique));
+        self.journal_change(Kind::Removed, 0, 0);
         self.home().disk().rename(&from, &to)?;
         self.home().moved(to.clone());
         Ok(Doomed { paths: vec![to], due: WallClock(now.0.saturating_add(self.config.delete_delay_ms)) })

@@ -5,6 +5,7 @@
 //! ```
 
 pub(crate) mod aborted;
+pub(crate) mod device;
 pub(crate) mod entry;
 pub(crate) mod lookup;
 pub(crate) mod scan;
@@ -16,7 +17,7 @@ use crate::home::Home;
 use ottla_host::File;
 use ottla_host::disk::Open;
 use std::io;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tail::Tail;
 
@@ -61,6 +62,8 @@ pub(crate) struct Segment {
     log: Arc<Slot>,
     offsets: Arc<Slot>,
     times: Arc<Slot>,
+    /// Whether the directory entries of its files were synced.
+    entries_synced: AtomicBool,
 }
 
 impl Segment {
@@ -85,7 +88,13 @@ impl Segment {
             log: Arc::default(),
             offsets: Arc::default(),
             times: Arc::default(),
+            entries_synced: AtomicBool::new(false),
         }
+    }
+
+    /// True the first time: the entries of the directory have to be synced with the file.
+    pub(crate) fn first_sync_of_directory(&self) -> bool {
+        !self.entries_synced.swap(true, Ordering::AcqRel)
     }
 
     /// First offset that the segment may hold.

@@ -1,14 +1,16 @@
 //! Loading one segment: how far its bytes are good, and the index entries that are missing.
 
+use super::Stored;
 use crate::dir::names::FileKind;
 use crate::home::Home;
 use crate::log::Log;
 use crate::log::active::{Active, Placed};
+use crate::segment::device::FromDevice;
 use crate::segment::entry::{Entry, OffsetEntry, TimeEntry, entry_at, last_where};
 use crate::segment::scan::{REPLAY, Scan};
 use crate::segment::tail::Tail;
 use crate::segment::{Segment, Tip, UNKNOWN};
-use ottla_host::disk::read_exact_at;
+use ottla_host::disk::{Open, read_exact_at};
 use ottla_host::{File, WallClock};
 use ottla_wire::batch::{HEADER_SIZE, ValidBatch};
 use std::io;
@@ -29,10 +31,26 @@ pub(super) enum Check {
 }
 
 /// A closed segment, whose files are complete.
-pub(super) fn closed(base: i64, next_base: i64, size: u64) -> Segment {
-    let end = u32::try_from(next_base - base).unwrap_or(u32::MAX);
+pub(super) fn closed(stored: Stored) -> Segment {
+    let end = u32::try_from(stored.next_base - stored.base).unwrap_or(u32::MAX);
     let tail = Tail { offsets_stored: UNKNOWN, times_stored: UNKNOWN, ..Tail::default() };
-    Segment::stored(base, Tip { end, size: size as u32 }, tail)
+    Segment::stored(stored.base, Tip { end, size: stored.size as u32 }, tail)
+}
+
+/// A segment as it was loaded.
+pub(super) struct Loaded {
+    pub(super) active: Active,
+    /// Whether bytes were cut that are no batches.
+    pub(super) is_damaged: bool,
+}
+
+/// Why a walk ended before the file did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum WalkEnd {
+    /// Bytes are no batch, or not one that belongs there.
+    Damage,
+    /// The offset is one of the next segment: a truncation did not reach the device, and the next segment came after it.
+    NextSegment,
 }
 
 /// What the index files hold of a segment, and the position from which on it is to be walked.
@@ -45,7 +63,8 @@ struct Indexed {
 impl Log {
     /// Loads a segment of `size` bytes as the active one; its file and indexes are cut to what is good. Also answers how
     /// many bytes were good.
-    pub(super) fn load_segment(&self, base: i64, size: u64, check: Check, now: WallClock) -> io::Result<(Active, u64)> {
+    pub(super) fn load_segment(&self, stored: Stored, check: Check, now: WallClock) -> io::Result<Loaded> {
+        let Stored { base, size, .. } = stored;
         let home = self.home();
         let placeholder = Segment::stored(base, Tip { end: 0, size: size as u32 }, Tail::default());
         let whole = matches!(check, Check::All { .. });
@@ -60,40 +79,57 @@ impl Log {
         active.last_time_entry = indexed.last_time.timestamp;
         active.written_back = size;
         if size == 0 {
-            return Ok((active, 0));
+            return Ok(Loaded { active, is_damaged: false });
         }
-        let file = placeholder.log_file(home)?;
+        let mut file = placeholder.log_file(home)?;
+        let cached = Arc::clone(&file);
+        if check == (Check::All { from_device: true }) {
+            let path = home.file_path(base, FileKind::Log);
+            file = Arc::new(FromDevice(home.disk().open(&path, Open::Durable)?));
+        }
         active.first_timestamp = first_timestamp(&*file, size)?;
         let first = active.first_timestamp;
-        let good = self.walk(&mut active, &*file, (indexed.from, size), check)?;
+        let (good, end) = self.walk(&mut active, &*file, (indexed.from, stored), check)?;
         if good == indexed.from && indexed.from > 0 {
             // Not even the last batch that the index knows is good: what the index says is worth nothing.
-            return self.load_segment(base, size, Check::All { from_device: false }, now);
+            return self.load_segment(stored, Check::All { from_device: false }, now);
         }
         active.first_timestamp = first;
         if good < size {
-            file.set_len(good)?;
+            cached.set_len(good)?;
         }
-        Ok((active, good))
+        Ok(Loaded { active, is_damaged: good < size && end == WalkEnd::Damage })
     }
 
     /// As `load_segment` for a segment that was cut at a batch boundary by ourselves.
     pub(in crate::log) fn reload_segment(&self, base: i64, size: u64, now: WallClock) -> io::Result<Active> {
-        self.load_segment(base, size, Check::Nothing, now).map(|(active, _)| active)
+        let stored = Stored { base, size, next_base: i64::MAX };
+        self.load_segment(stored, Check::Nothing, now).map(|loaded| loaded.active)
     }
 
     /// Walks the batches from the first position on, notes them in the indexes and publishes the end; answers the
     /// position up to which they are good.
-    fn walk(&self, active: &mut Active, file: &dyn File, range: (u64, u64), check: Check) -> io::Result<u64> {
+    fn walk(
+        &self,
+        active: &mut Active,
+        file: &dyn File,
+        (from, stored): (u64, Stored),
+        check: Check,
+    ) -> io::Result<(u64, WalkEnd)> {
         let interval = u64::from(self.config.index_interval_bytes);
         let mut end = active.segment.base();
-        let mut good = range.0;
+        let mut good = from;
+        let mut why = WalkEnd::Damage;
         let mut bytes = Vec::new();
-        let room = usize::try_from(range.1 - range.0).unwrap_or(REPLAY).clamp(HEADER_SIZE, REPLAY);
-        let mut scan = Scan::new(file, range.0, range.1, vec![0; room]);
+        let room = usize::try_from(stored.size - from).unwrap_or(REPLAY).clamp(HEADER_SIZE, REPLAY);
+        let mut scan = Scan::new(file, from, stored.size, vec![0; room]);
         while let Some((position, header)) = scan.next()? {
             let (last_offset, max_timestamp) = (header.last_offset().0, header.max_timestamp());
             let size = header.size();
+            if last_offset >= stored.next_base {
+                why = WalkEnd::NextSegment;
+                break;
+            }
             let in_order = header.base_offset().0 >= end && last_offset < i64::MAX;
             if !in_order || i32::try_from(last_offset - active.segment.base()).is_err() {
                 break;
@@ -114,7 +150,7 @@ impl Log {
         }
         let relative = (end - active.segment.base()) as u32;
         active.segment.publish(Tip { end: relative, size: good as u32 });
-        Ok(good)
+        Ok((good, why))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod appends;
 mod crashes;
+mod durable;
 mod model;
 mod recovery;
 mod truncation;

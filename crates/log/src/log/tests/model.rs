@@ -58,6 +58,8 @@ struct Model {
     next_number: i64,
     synced: i64,
     checkpointed_start: i64,
+    /// Added to the ids of producers.
+    generation: u8,
 }
 
 impl Model {
@@ -141,14 +143,23 @@ impl Run {
     }
 
     fn produce(&mut self, id: u8, off: i32) {
+        let id = self.model.generation.wrapping_add(id);
         let known = self.model.produced.entry(id).or_default();
         let next = known.last().map_or(0, |(_, first, count)| first + count);
         let repeated = known.iter().rev().take(1).find(|(_, first, count)| (*first, *count) == (next + off * 3, 3));
         let (repeated, is_known) = (repeated.copied(), !known.is_empty());
         let first = (next + off * 3).max(0);
+        // A producer whose batches all lie before the log start may be forgotten with a restart or a truncation.
+        let start = self.model.start;
+        let uncertain = is_known && known.last().is_some_and(|(base, _, count)| base + i64::from(*count) <= start);
         let number = self.model.next_number;
         let out = append_all(self.log(), &[batch(number, 3, 30, producer(i64::from(id), 0, first))]);
         match out[0] {
+            Appended::Written { base_offset, .. } if uncertain => {
+                self.model.push(3);
+                self.model.produced.entry(id).or_default().push((base_offset.0, first, 3));
+            }
+            Appended::Duplicate { .. } | Appended::Refused(_) if uncertain => {}
             Appended::Written { base_offset, .. } => {
                 assert!(first == next || !is_known, "sequence {first} follows {next}");
                 self.model.push(3);
@@ -242,10 +253,10 @@ impl Run {
         self.world.disk.restart();
         self.log = Some(self.world.open());
         let (start, end) = (self.log().view().start().0, self.log().view().end().0);
-        if how == Crash::Process {
-            assert_eq!(end, self.model.end());
+        match how {
+            Crash::Process => assert_eq!(end, self.model.end()),
+            Crash::Power => self.after_power_loss(end),
         }
-        assert!(end >= self.model.synced && end <= self.model.end(), "{end} of {}", self.model.synced);
         assert!(start >= self.model.checkpointed_start.min(end) && start <= self.model.start.max(start.min(end)));
         self.model.truncate(end);
         self.model.start = start;
@@ -256,6 +267,30 @@ impl Run {
             self.model.first = end;
         }
         self.model.checkpointed_start = start;
+    }
+}
+
+impl Run {
+    /// What was synced is there. Behind it may be anything that once was, as in Kafka: also what a truncation that did
+    /// not reach the device has taken back. Other producers go on from here.
+    fn after_power_loss(&mut self, end: i64) {
+        assert!(end >= self.model.synced, "{end} is less than {}", self.model.synced);
+        let from = self.model.synced.max(self.model.first);
+        self.model.records.truncate((from - self.model.first).max(0) as usize);
+        if from < end {
+            let readable = from.max(self.log().view().start().0);
+            // What lies before the start is never looked at.
+            self.model.records.extend((from..readable).map(|_| -1));
+            let found = records(self.log(), readable, 900);
+            assert_eq!(found.len() as i64, end - readable, "no gaps");
+            let number = |value: &[u8]| -> i64 {
+                let text = String::from_utf8_lossy(value);
+                text.split(' ').nth(1).unwrap().parse().unwrap()
+            };
+            self.model.records.extend(found.iter().map(|(_, value)| number(value)));
+        }
+        self.model.produced.clear();
+        self.model.generation += 3;
     }
 }
 

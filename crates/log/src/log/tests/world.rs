@@ -31,8 +31,9 @@ impl Net for Nothing {
 }
 
 impl Tasks for Nothing {
-    fn spawn(&self, _: &str, _: BoxFuture<'static, ()>) -> Arc<dyn ottla_host::tasks::TaskHandle> {
-        unreachable!("a log spawns nothing")
+    fn spawn(&self, _: &str, task: BoxFuture<'static, ()>) -> Arc<dyn ottla_host::tasks::TaskHandle> {
+        ottla_sim::block_on(task);
+        Arc::new(Nothing)
     }
 
     fn sleep_until(&self, _: Monotonic) -> BoxFuture<'static, ()> {
@@ -42,6 +43,14 @@ impl Tasks for Nothing {
     fn offload(&self, _: &str, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         work();
         Box::pin(async {})
+    }
+}
+
+impl ottla_host::tasks::TaskHandle for Nothing {
+    fn abort(&self) {}
+
+    fn is_finished(&self) -> bool {
+        true
     }
 }
 

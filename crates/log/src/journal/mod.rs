@@ -1,0 +1,152 @@
+//! The durable journal of a log directory: what was appended and cut, on the device before it is acknowledged.
+//!
+//! ```text
+//! appends ─┬─ segment files (page cache) ──────────── synced behind ─┐
+//!          └─ filling block → lane → `.ottla-journal` (O_DSYNC)      └─ section settled, written over again
+//! ```
+//! One plain file, preallocated and recycled in sections. Each write is a block with a number one above the one before
+//! it, so that a replay sees where a loss of power has ended it. A section is written over when every file that its
+//! blocks name was synced.
+
+mod block;
+mod entry;
+mod replay;
+mod section;
+mod write;
+
+pub(crate) use entry::{Entry, Kind};
+pub use replay::Replayed;
+pub(crate) use replay::{Found, settle_at_start};
+
+use crate::dir::LogDir;
+use crate::segment::Segment;
+use crate::view::View;
+use block::{BLOCK_MAX, Block};
+use ottla_host::File;
+use section::Sections;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::IoSlice;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Name of the journal in a log directory. A plain file, which Apache Kafka passes over.
+pub const JOURNAL: &str = ".ottla-journal";
+/// Blocks that may wait for the device; more appends are refused until it has caught up.
+const WAITING_MAX: usize = 32;
+
+/// Bytes of each of the four sections unless configured: settling one in the background takes less time than filling
+/// the other three.
+pub const SECTION_BYTES: u64 = 32 << 20;
+
+/// A place in a file that an entry has changed.
+pub(crate) struct Change<'a> {
+    pub(crate) view: &'a Arc<View>,
+    pub(crate) segment: &'a Arc<Segment>,
+    /// Offset of the log's end once this is on the device.
+    pub(crate) end: i64,
+}
+
+/// The journal of one log directory.
+pub struct Journal {
+    lane: String,
+    dir: Weak<LogDir>,
+    file: Arc<dyn File>,
+    /// Blocks whose number is at most this are on the device.
+    durable: AtomicU64,
+    /// Taken by whoever appends, for a copy, and by the lane, for an exchange of buffers. Below the writer of a log and
+    /// above nothing.
+    state: Mutex<State>,
+    /// Taken by the lane alone and by what settles a section. A leaf.
+    sections: Mutex<Sections>,
+}
+
+struct State {
+    filling: Block,
+    waiting: VecDeque<Block>,
+    spare: Vec<Block>,
+    /// Whether the lane is at work, or has been told to be.
+    writing: bool,
+    next_number: u64,
+    failed: bool,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("lane", &self.lane).field("durable", &self.durable).finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// Whether so much waits for the device that an append should be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        let state = self.state();
+        state.failed || state.waiting.len() >= WAITING_MAX
+    }
+
+    /// Takes an entry with the bytes in `parts`; the view's journalled end follows when it is on the device.
+    pub(crate) fn append(self: &Arc<Journal>, change: &Change<'_>, entry: &Entry<'_>, parts: &[IoSlice<'_>]) {
+        let mut state = self.state();
+        let mut rest = entry::Parts::new(parts);
+        let mut at = entry.position;
+        loop {
+            let room = state.filling.room_for(entry);
+            if room == 0 || (rest.left() > 0 && room < rest.left().min(4096)) {
+                self.next_block(&mut state);
+                continue;
+            }
+            let taken = rest.left().min(room);
+            state.filling.push(&Entry { position: at, ..*entry }, &mut rest, taken);
+            at += taken as u64;
+            state.filling.touches(change);
+            if rest.left() == 0 {
+                break;
+            }
+        }
+        state.filling.completes(change);
+        let sleeps = !state.writing && !state.failed;
+        state.writing |= sleeps;
+        drop(state);
+        if sleeps {
+            self.wake();
+        }
+    }
+
+    fn next_block(&self, state: &mut State) {
+        let number = state.next_number;
+        state.next_number += 1;
+        let fresh = match state.spare.pop() {
+            Some(mut block) => {
+                block.restart(number);
+                block
+            }
+            None => Block::new(number),
+        };
+        let full = std::mem::replace(&mut state.filling, fresh);
+        state.waiting.push_back(full);
+    }
+
+    /// Puts the lane to work.
+    fn wake(self: &Arc<Journal>) {
+        let Some(dir) = self.dir.upgrade() else { return };
+        let journal = Arc::clone(self);
+        // The work runs on whether or not anybody waits for it.
+        drop(dir.host().tasks.offload(&self.lane, Box::new(move || journal.write_all())));
+    }
+
+    /// Number of the last block on the device.
+    #[must_use]
+    pub fn durable_block(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sections(&self) -> MutexGuard<'_, Sections> {
+        self.sections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const _: () = assert!(BLOCK_MAX.is_multiple_of(block::UNIT), "blocks are written past the page cache");
