@@ -80,10 +80,27 @@ impl FileCache {
             }
         }
     }
+}
 
-    /// Files held open, those of dropped segments included.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+#[cfg(test)]
+mod tests {
+    use super::{FileCache, Slot};
+    use ottla_host::Disk as _;
+    use ottla_host::disk::Open;
+    use ottla_sim::SimDisk;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_least_used_files_are_closed_beyond_the_bound() {
+        let (disk, cache) = (SimDisk::new(1), FileCache::new(8));
+        let slots: Vec<Arc<Slot>> = (0..20).map(|_| Arc::default()).collect();
+        for (at, slot) in slots.iter().enumerate() {
+            cache.get(slot, || disk.open(Path::new(&format!("/{at}")), Open::Create)).unwrap();
+            assert!(slots[0].get().is_some(), "it is used again and again");
+        }
+        let open = slots.iter().filter(|slot| slot.get().is_some()).count();
+        assert_eq!(open, 8);
+        assert!(slots[19].get().is_some() && slots[1].get().is_none());
     }
 }

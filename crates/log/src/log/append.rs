@@ -87,7 +87,7 @@ impl Log {
             };
             out.push(outcome);
         }
-        self.write_group(epoch, group, out);
+        self.write_group(epoch, &group, out);
         self.check();
     }
 
@@ -133,7 +133,7 @@ impl Log {
         );
         if must_roll || group.batches.len() >= GROUP_MAX {
             let full = std::mem::replace(group, self.new_group(0));
-            self.write_group(epoch, full, out);
+            self.write_group(epoch, &full, out);
             *group = self.new_group(1);
         }
         if must_roll || self.active.is_none() {
@@ -169,7 +169,7 @@ impl Log {
     }
 
     /// Writes a group and takes it in, or turns its outcomes into refusals.
-    fn write_group(&mut self, epoch: LeaderEpoch, group: Group<'_>, out: &mut [Appended]) {
+    fn write_group(&mut self, epoch: LeaderEpoch, group: &Group<'_>, out: &mut [Appended]) {
         let Some(first) = group.batches.first() else { return };
         let (start, base) = (first.placed.position, self.end());
         let mut parts = Vec::with_capacity(2 * group.batches.len());

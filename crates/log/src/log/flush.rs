@@ -8,6 +8,7 @@ use ottla_host::disk::Open;
 use ottla_host::{File, WallClock};
 use ottla_wire::ids::Offset;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes appended before their writeback is started.
@@ -78,7 +79,7 @@ impl Log {
         flush.files.extend(segment.index_file(self.home(), FileKind::OffsetIndex)?);
         flush.files.extend(segment.index_file(self.home(), FileKind::TimeIndex)?);
         for (kind, offset) in [(FileKind::TransactionIndex, segment.base()), (FileKind::Snapshot, segment.end())] {
-            self.add_if_there(self.home().file_path(offset, kind), flush)?;
+            self.add_if_there(&self.home().file_path(offset, kind), flush)?;
         }
         Ok(())
     }
@@ -86,13 +87,13 @@ impl Log {
     fn add_small_files(&self, flush: &mut Flush) -> io::Result<()> {
         use crate::dir::names::{LEADER_EPOCHS, PARTITION_METADATA};
         for name in [LEADER_EPOCHS, PARTITION_METADATA] {
-            self.add_if_there(self.home().path().join(name), flush)?;
+            self.add_if_there(&self.home().path().join(name), flush)?;
         }
         Ok(())
     }
 
-    fn add_if_there(&self, path: std::path::PathBuf, flush: &mut Flush) -> io::Result<()> {
-        match self.home().disk().open(&path, Open::Write) {
+    fn add_if_there(&self, path: &Path, flush: &mut Flush) -> io::Result<()> {
+        match self.home().disk().open(path, Open::Write) {
             Ok(file) => flush.files.push(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -97,13 +97,13 @@ impl Log {
             let Stored { base, size, .. } = *large;
             return Err(OpenError::TooLarge { partition: name.clone(), base: Offset(base), size });
         }
-        open_stored(home, stored, opening, config, now).map_err(failed)
+        open_stored(home, &stored, opening, config, now).map_err(failed)
     }
 }
 
 fn open_stored(
     home: Home,
-    stored: Vec<Stored>,
+    stored: &[Stored],
     opening: Opening,
     config: Arc<LogConfig>,
     now: WallClock,
@@ -124,7 +124,7 @@ fn open_stored(
         epochs_dirty: false,
         entries_dirty: false,
     };
-    let checked_from = log.load_segments(&stored, opening, now)?;
+    let checked_from = log.load_segments(stored, opening, now)?;
     if log.end() < start {
         tracing::warn!(partition = %log.view.name(), end = log.end(), start, "log ends before its start, emptied");
         log.truncate_fully(Offset(start), now)?;

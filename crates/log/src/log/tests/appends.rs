@@ -85,7 +85,7 @@ fn repetitions_are_answered_with_their_first_offset_and_gaps_are_refused() {
     let first = batch(0, 10, 40, producer(7, 0, 0));
     let second = batch(10, 10, 40, producer(7, 0, 10));
     let gap = batch(20, 1, 40, producer(7, 0, 21));
-    let out = append_all(&mut log, &[first.clone(), second.clone(), first.clone(), gap, second.clone()]);
+    let out = append_all(&mut log, &[first.clone(), second.clone(), first.clone(), gap, second]);
     assert_eq!([base(&out[0]), base(&out[1]), base(&out[2]), base(&out[4])], [0, 10, 0, 10]);
     assert!(matches!(out[2], Appended::Duplicate { .. }) && matches!(out[4], Appended::Duplicate { .. }));
     assert!(matches!(out[3], Appended::Refused(Refusal::OutOfOrderSequence { last: 19, found: 21 })));

@@ -82,7 +82,7 @@ fn journalled_records_survive_a_loss_of_power_at_any_operation() {
     live(&whole, &mut promised).unwrap();
     assert_eq!(promised.least, promised.most, "everything is journalled");
     let operations = whole.disk.operations();
-    for at in (0..operations).step_by(3) {
+    for at in (0..operations).step_by(23) {
         for how in [Crash::Power, Crash::Process] {
             let world = world();
             let mut promised = Promised::default();
@@ -121,7 +121,7 @@ fn nothing_is_replayed_after_a_clean_stop() {
 fn the_journalled_end_is_told() {
     let world = world();
     let dir = dir(&world).unwrap();
-    let mut log = Log::create(&dir, &name(), None, Arc::new(world.config.clone()), NOW).unwrap();
+    let mut log = Log::create(&dir, &name(), None, Arc::new(world.config), NOW).unwrap();
     let told = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&told);
     log.view().on_journalled(Box::new(move || {
@@ -148,6 +148,6 @@ fn a_batch_larger_than_a_block_is_split_and_put_together_again() {
     let dir = dir(&world).unwrap();
     assert!(dir.replayed().bytes > 0);
     let opening = Opening::of(&dir, &name());
-    let log = Log::open(&dir, (&name(), "t-0"), opening, Arc::new(world.config.clone()), NOW).unwrap();
+    let log = Log::open(&dir, (&name(), "t-0"), opening, Arc::new(world.config), NOW).unwrap();
     assert_eq!(super::world::records(&log, 0, 100).len(), 4);
 }
