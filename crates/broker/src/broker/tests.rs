@@ -10,7 +10,7 @@ use ottla_wire::ids::Offset;
 use ottla_wire::{Records, Uuid};
 use raw::{Client, Fixture, open};
 
-#[allow(dead_code, reason = "each user takes a part of it")]
+#[allow(dead_code, unreachable_pub, reason = "each user takes a part of it")]
 #[path = "../../tests/raw/mod.rs"]
 mod raw;
 
