@@ -16,6 +16,7 @@ use ottla_host::Host;
 use ottla_host::metric::Scrape;
 use ottla_host::tasks::TaskHandle;
 use ottla_log::LogDir;
+use ottla_log::journal::SECTION_BYTES;
 use ottla_log::dir::DirError;
 use ottla_metadata::BrokerConfig;
 #[cfg(test)]
@@ -86,6 +87,11 @@ impl Broker {
         let files_max = FILES_MAX / config.log_dirs.len().max(1);
         let open = |path: &str| LogDir::open(&host, Path::new(path), files_max);
         let dirs = config.log_dirs.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+        if config.durable_acks {
+            for dir in &dirs {
+                dir.start_journal(SECTION_BYTES)?;
+            }
+        }
         let metadata_dir = match quorum::find(&dirs, Path::new(&config.metadata_log_dir)) {
             Some(dir) => dir.clone(),
             None => open(&config.metadata_log_dir)?,

@@ -3,7 +3,7 @@
 use arc_swap::ArcSwap;
 use ottla_log::LogConfig;
 use ottla_messages::produce;
-use ottla_metadata::TopicConfig;
+use ottla_metadata::{BrokerConfig, TopicConfig};
 use ottla_metadata::settings::TimestampType as Stamping;
 use ottla_replica::Partition;
 use ottla_wire::batch::{DoorRules, TimestampType};
@@ -43,7 +43,7 @@ impl Rules {
 }
 
 /// Settings of a log from those of its topic.
-pub(crate) fn log_config(config: &TopicConfig, producer_expiration_ms: i64) -> LogConfig {
+pub(crate) fn log_config(config: &TopicConfig, broker: &BrokerConfig) -> LogConfig {
     let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
     LogConfig {
         segment_bytes: size(config.segment_bytes),
@@ -59,7 +59,8 @@ pub(crate) fn log_config(config: &TopicConfig, producer_expiration_ms: i64) -> L
         retention_bytes: config.retention_bytes,
         delete: config.delete,
         delete_delay_ms: config.file_delete_delay_ms,
-        producer_expiration_ms,
+        producer_expiration_ms: broker.tasks.producer_expiration_ms,
+        journal: broker.durable_acks,
         ..LogConfig::default()
     }
 }

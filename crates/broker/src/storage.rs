@@ -79,7 +79,7 @@ impl Storage {
                 }
             }
         }
-        let default_config = log_config(&config.log, config.tasks.producer_expiration_ms);
+        let default_config = log_config(&config.log, &config);
         Ok(Storage {
             host,
             registry,
@@ -234,8 +234,7 @@ impl Storage {
                     broker,
                     durable,
                 };
-                let partition = Partition::new(identity, &host, log, watermark);
-                done.lock().push(Arc::new(partition));
+                done.lock().push(Partition::new(identity, &host, log, watermark));
             }
         })
     }
@@ -289,7 +288,7 @@ impl Storage {
     }
 
     fn log_config_of(&self, image: &Image, topic: &Topic) -> Arc<LogConfig> {
-        let config = log_config(&self.topic_config(image, topic), self.config.tasks.producer_expiration_ms);
+        let config = log_config(&self.topic_config(image, topic), &self.config);
         if config == *self.default_config { self.default_config.clone() } else { Arc::new(config) }
     }
 

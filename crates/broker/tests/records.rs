@@ -212,3 +212,19 @@ fn flush_messages_syncs_before_the_answer_and_all_is_there_after_a_restart() {
     assert_eq!(offset_of(&mut client, -1), (0, 5, -1));
     assert_eq!(produce(&mut client, &batch(&[(1, b"v")], None)), (0, 5, -1));
 }
+
+#[test]
+fn durable_acks_answer_and_what_was_answered_is_there_after_a_restart() {
+    let durable = [("ottla.durable.acks", "true")];
+    let fixture = Fixture::start(&durable);
+    let mut client = Client::connect(fixture.address);
+    create(&mut client, &[]);
+    for offset in 0..20 {
+        assert_eq!(produce(&mut client, &batch(&[(1, b"v")], None)), (0, offset, -1));
+    }
+    let dir = fixture.stop();
+    let fixture = Fixture::start_in(dir, &durable);
+    let mut client = Client::connect(fixture.address);
+    assert_eq!(offset_of(&mut client, -1), (0, 20, -1));
+    assert_eq!(produce(&mut client, &batch(&[(1, b"v")], None)), (0, 20, -1));
+}

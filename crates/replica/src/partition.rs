@@ -65,6 +65,8 @@ pub struct Partition {
     flushing: AtomicBool,
     /// Whether only what the journal holds counts (`ottla.durable.acks`).
     durable: bool,
+    /// Journalled end that the state has been told of.
+    counted: AtomicI64,
 }
 
 /// Which partition a [`Partition`] is.
@@ -85,13 +87,13 @@ pub struct Identity {
 impl Partition {
     /// A partition over an open log. `watermark` is the checkpointed one; it is put between start and end of the log.
     #[must_use]
-    pub fn new(identity: Identity, host: &Host, log: Log, watermark: Offset) -> Partition {
+    pub fn new(identity: Identity, host: &Host, log: Log, watermark: Offset) -> Arc<Partition> {
         let view = log.view().clone();
         let watermark = watermark.clamp(view.start(), view.end());
         let replica = Replica::new(identity.broker, watermark);
         let (flushed, flush_messages) = (log.recovery_point(), log.config().flush_messages);
         let writer = Writer { log, replica, appended: Vec::new(), effects: Vec::new() };
-        Partition {
+        let partition = Arc::new(Partition {
             topic: identity.topic,
             topic_id: identity.topic_id,
             index: identity.index,
@@ -109,7 +111,17 @@ impl Partition {
             is_leader: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             durable: identity.durable,
+            counted: AtomicI64::new(-1),
+        });
+        if partition.durable {
+            let weak = Arc::downgrade(&partition);
+            partition.view.on_journalled(Box::new(move || {
+                if let Some(partition) = weak.upgrade() {
+                    partition.drive();
+                }
+            }));
         }
+        partition
     }
 
     /// Name of its topic.
@@ -188,12 +200,31 @@ impl Partition {
         }
     }
 
-    /// Writes what waits in the queue, unless another thread is at it.
+    /// Writes what waits in the queue and counts what the journal holds, unless another thread is at it: whoever has
+    /// held the writer looks at both again after unlocking.
     pub fn drive(&self) {
-        self.submit.drive(|writer, group| {
-            self.write(writer, group);
-            self.room.notify_waiters();
+        loop {
+            self.submit.drive(|writer, group| {
+                self.write(writer, group);
+                self.room.notify_waiters();
+            });
+            if !self.count_journalled() {
+                return;
+            }
+        }
+    }
+
+    /// Tells the state what the journal holds by now; whether the writer was held for it.
+    fn count_journalled(&self) -> bool {
+        if !self.durable || self.counted.load(Ordering::SeqCst) >= self.view.journalled_end().0 {
+            return false;
+        }
+        let counted = self.submit.with_writer(|writer| {
+            let end = self.view.journalled_end();
+            self.counted.fetch_max(end.0, Ordering::SeqCst);
+            self.step(writer, Event::Appended { end });
         });
+        counted.is_some()
     }
 
     fn write(&self, writer: &mut Writer, group: &mut VecDeque<Entry>) {
@@ -270,7 +301,7 @@ impl Partition {
     /// Takes a decision of the controller.
     pub async fn assign(&self, assignment: &Assignment) {
         self.when_writer_free(|writer| {
-            let end = self.view.end();
+            let end = if self.durable { self.view.journalled_end() } else { self.view.end() };
             self.step(writer, Event::Assigned { assignment: assignment.clone(), end });
         })
         .await;

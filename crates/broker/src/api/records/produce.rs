@@ -50,7 +50,8 @@ pub(crate) async fn handle<'a>(
     let written = await_appends(&mut response, &mut submitted).await;
     call.set_stage(Stage::Settled);
     await_flushes(&mut response, &written).await;
-    if acks == -1 {
+    // In durable mode no acknowledgement comes before the journal holds the batch.
+    if acks == -1 || (acks == 1 && cx.config().durable_acks) {
         let timeout = Duration::from_millis(u64::try_from(call.request.timeout_ms).unwrap_or(0));
         await_commits(cx, &mut response, &written, timeout).await;
     }
