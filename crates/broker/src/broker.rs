@@ -16,8 +16,8 @@ use ottla_host::Host;
 use ottla_host::metric::Scrape;
 use ottla_host::tasks::TaskHandle;
 use ottla_log::LogDir;
-use ottla_log::journal::SECTION_BYTES;
 use ottla_log::dir::DirError;
+use ottla_log::journal::SECTION_BYTES;
 use ottla_metadata::BrokerConfig;
 #[cfg(test)]
 use ottla_metadata::{Delta, Image};

@@ -3,8 +3,8 @@
 use arc_swap::ArcSwap;
 use ottla_log::LogConfig;
 use ottla_messages::produce;
-use ottla_metadata::{BrokerConfig, TopicConfig};
 use ottla_metadata::settings::TimestampType as Stamping;
+use ottla_metadata::{BrokerConfig, TopicConfig};
 use ottla_replica::Partition;
 use ottla_wire::batch::{DoorRules, TimestampType};
 use ottla_wire::{ApiVersion, Uuid};
