@@ -3,7 +3,7 @@
 
 use crate::state::event::{Answer, Body, Effect, Election, Event, Found, Request, RequestToken};
 use crate::state::facts::LogFacts;
-use crate::state::ids::{ReplicaKey, Voter, VoterHistory, VoterSet};
+use crate::state::ids::{OffsetAndEpoch, ReplicaKey, Voter, VoterHistory, VoterSet};
 use crate::state::peers::Timing;
 use crate::state::role::Role;
 use crate::state::{CallId, Start, State};
@@ -34,6 +34,32 @@ struct Entry {
     id: u64,
 }
 
+/// The entries from offset `base` on.
+#[derive(Clone, Default, Debug)]
+struct Log {
+    base: usize,
+    entries: Vec<Entry>,
+}
+
+impl Log {
+    fn end(&self) -> usize {
+        self.base + self.entries.len()
+    }
+
+    fn get(&self, offset: usize) -> Option<Entry> {
+        self.entries.get(offset.checked_sub(self.base)?).copied()
+    }
+
+    fn truncate(&mut self, end: usize) {
+        self.entries.truncate(end.saturating_sub(self.base));
+    }
+
+    fn clean_to(&mut self, start: usize) {
+        self.entries.drain(..start - self.base);
+        self.base = start;
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Message {
     Request { from: usize, to: usize, call: CallId, request: Request },
@@ -43,8 +69,12 @@ enum Message {
 struct Node {
     state: State,
     election: Option<Election>,
-    log: Vec<Entry>,
-    /// Entries on the device.
+    log: Log,
+    /// Snapshots with all that they contain.
+    snapshots: BTreeMap<OffsetAndEpoch, Vec<Entry>>,
+    /// A snapshot being fetched.
+    partial: Vec<Entry>,
+    /// All before it is on the device.
     durable: usize,
     /// Whom the requests came from, by token.
     asked: BTreeMap<RequestToken, (usize, CallId)>,
@@ -65,6 +95,8 @@ struct World {
     parted: BTreeSet<usize>,
     leaders: BTreeMap<LeaderEpoch, usize>,
     committed: Vec<Entry>,
+    /// Snapshots fetched and adopted.
+    adopted: usize,
     breach: Option<String>,
 }
 
@@ -72,12 +104,15 @@ fn key(node: usize) -> ReplicaKey {
     ReplicaKey::new(BrokerId(node as i32), Uuid([node as u8 + 1; 16]))
 }
 
-fn facts(log: &[Entry]) -> LogFacts {
-    let mut facts = LogFacts::default();
-    for (at, entry) in (0..).zip(log) {
-        facts.begin_epoch(entry.epoch, Offset(at));
+fn offset(at: usize) -> Offset {
+    Offset(at as i64)
+}
+
+fn facts(log: &Log, snapshots: BTreeSet<OffsetAndEpoch>) -> LogFacts {
+    let mut facts = LogFacts { start: offset(log.base), end: offset(log.end()), epochs: Vec::new(), snapshots };
+    for (at, entry) in (log.base..).zip(&log.entries) {
+        facts.begin_epoch(entry.epoch, offset(at));
     }
-    facts.end = Offset(log.len() as i64);
     facts
 }
 
@@ -85,7 +120,7 @@ fn begin(
     node: usize,
     voters: usize,
     election: Option<Election>,
-    log: &[Entry],
+    log: LogFacts,
     now: Monotonic,
 ) -> (State, Vec<Effect>) {
     let voter = |id| Voter { key: key(id), endpoints: Vec::new(), kraft_versions: (0, 1) };
@@ -93,7 +128,7 @@ fn begin(
         me: key(node),
         timing: Timing::default(),
         election,
-        log: facts(log),
+        log,
         voters: VoterHistory::new(VoterSet::new((0..voters).map(voter))),
         bootstrap: Vec::new(),
         jitter: node as u32 * 300,
@@ -116,14 +151,17 @@ impl World {
             parted: BTreeSet::new(),
             leaders: BTreeMap::new(),
             committed: Vec::new(),
+            adopted: 0,
             breach: None,
         };
         for id in 0..voters {
-            let (state, effects) = begin(id, voters, None, &[], world.now);
+            let (state, effects) = begin(id, voters, None, LogFacts::default(), world.now);
             world.nodes.push(Node {
                 state,
                 election: None,
-                log: Vec::new(),
+                log: Log::default(),
+                snapshots: BTreeMap::new(),
+                partial: Vec::new(),
                 durable: 0,
                 asked: BTreeMap::new(),
                 brought: BTreeMap::new(),
@@ -172,19 +210,22 @@ impl World {
             Effect::Truncate { to } => {
                 let node = &mut self.nodes[at];
                 node.log.truncate(to.0 as usize);
-                node.durable = node.durable.min(node.log.len());
+                node.durable = node.durable.min(node.log.end());
             }
             Effect::Commit { end } => self.commit(at, end),
             Effect::Leadership(_) => {}
             Effect::Flush => {
                 let node = &mut self.nodes[at];
-                node.durable = if self.bug == Bug::AcksBeforeFlush { node.durable } else { node.log.len() };
-                events.push(Event::Flushed { end: Offset(node.log.len() as i64) });
+                node.durable = if self.bug == Bug::AcksBeforeFlush { node.durable } else { node.log.end() };
+                events.push(Event::Flushed { end: offset(node.log.end()) });
             }
             Effect::Fatal(breach) => self.fail(format!("node {at}: {breach}")),
-            Effect::StoreSnapshotPiece { .. } | Effect::AdoptSnapshot { .. } => {
-                self.fail(format!("node {at}: there are no snapshots"));
+            Effect::StoreSnapshotPiece { call, position, .. } => {
+                let node = &mut self.nodes[at];
+                node.partial.truncate(position as usize);
+                node.partial.extend(node.brought.remove(&call).unwrap_or_default());
             }
+            Effect::AdoptSnapshot { snapshot } => self.adopt(at, snapshot),
         }
     }
 
@@ -199,10 +240,18 @@ impl World {
 
     fn answer(&mut self, at: usize, token: RequestToken, answer: Answer) {
         let Some((to, call)) = self.nodes[at].asked.remove(&token) else { return };
-        let entries = match &answer.body {
+        let few = 1 + self.random.index(4);
+        let mut answer = answer;
+        let entries = match &mut answer.body {
             Body::Fetch { found: Found::Records { from }, .. } if answer.refusal.is_none() => {
-                let few = 1 + self.random.index(4);
-                self.nodes[at].log.iter().skip(from.0 as usize).take(few).copied().collect()
+                let log = &self.nodes[at].log;
+                log.entries.iter().skip(from.0 as usize - log.base).take(few).copied().collect()
+            }
+            Body::FetchSnapshot { snapshot, position, length, size } if answer.refusal.is_none() => {
+                let all = &self.nodes[at].snapshots[snapshot];
+                let piece: Vec<Entry> = all.iter().skip(*position as usize).take(few).copied().collect();
+                (*length, *size) = (piece.len() as u64, all.len() as u64);
+                piece
             }
             _ => Vec::new(),
         };
@@ -212,8 +261,8 @@ impl World {
 
     fn append(&mut self, at: usize, epoch: LeaderEpoch) -> Event {
         self.next += 1;
-        self.nodes[at].log.push(Entry { epoch, id: self.next });
-        Event::Written { end: Offset(self.nodes[at].log.len() as i64) }
+        self.nodes[at].log.entries.push(Entry { epoch, id: self.next });
+        Event::Written { end: offset(self.nodes[at].log.end()) }
     }
 
     fn append_fetched(&mut self, at: usize, call: CallId) -> Event {
@@ -222,21 +271,52 @@ impl World {
         let mut epochs = Vec::new();
         for entry in node.brought.remove(&call).unwrap_or_default() {
             if epochs.last().is_none_or(|(epoch, _)| *epoch != entry.epoch) {
-                epochs.push((entry.epoch, Offset(node.log.len() as i64)));
+                epochs.push((entry.epoch, offset(node.log.end())));
             }
-            node.log.push(entry);
+            node.log.entries.push(entry);
         }
         if flushes {
-            node.durable = node.log.len();
+            node.durable = node.log.end();
         }
-        Event::Appended { end: Offset(node.log.len() as i64), epochs }
+        Event::Appended { end: offset(node.log.end()), epochs }
+    }
+
+    fn adopt(&mut self, at: usize, snapshot: OffsetAndEpoch) {
+        let node = &mut self.nodes[at];
+        let content = std::mem::take(&mut node.partial);
+        node.log = Log { base: snapshot.offset.0 as usize, entries: Vec::new() };
+        node.durable = node.log.base;
+        node.snapshots.retain(|id, _| *id > snapshot);
+        let same = self.committed.get(..content.len()) == Some(&content[..]) && content.len() == node.log.base;
+        node.snapshots.insert(snapshot, content);
+        self.adopted += 1;
+        if !same {
+            self.fail(format!("node {at} adopts {snapshot}, which is not what was committed"));
+        }
+    }
+
+    /// Takes a snapshot of what the node knows to be committed, and drops the log before it.
+    fn compact(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        let committed = node.state.committed().map_or(0, |offset| offset.0 as usize);
+        if committed <= node.log.base + 1 {
+            return;
+        }
+        let start = node.log.base + 1 + self.random.index(committed - node.log.base - 1);
+        let Some(last) = node.log.get(start - 1) else { return };
+        let id = OffsetAndEpoch { epoch: last.epoch, offset: offset(start) };
+        node.snapshots.insert(id, self.committed[..start].to_vec());
+        node.log.clean_to(start);
+        node.snapshots.retain(|id, _| id.offset >= offset(start));
+        self.step(at, Event::SnapshotTaken { snapshot: id });
+        self.step(at, Event::Cleaned { start: offset(start) });
     }
 
     /// What is committed once is committed for ever, and the same everywhere.
     fn commit(&mut self, at: usize, end: Offset) {
         let end = end.0 as usize;
-        for offset in 0..end {
-            let mine = self.nodes[at].log.get(offset).copied();
+        for offset in self.nodes[at].log.base..end {
+            let mine = self.nodes[at].log.get(offset);
             match (self.committed.get(offset).copied(), mine) {
                 (known, mine) if known.is_some() && known != mine => {
                     return self.fail(format!("node {at} commits {mine:?} at {offset}, which is {known:?}"));
@@ -250,7 +330,8 @@ impl World {
 
     /// A leader has all that is committed.
     fn check_complete(&mut self, at: usize) {
-        if !self.nodes[at].log.starts_with(&self.committed) {
+        let log = &self.nodes[at].log;
+        if self.committed.len() < log.base || !log.entries.starts_with(&self.committed[log.base..]) {
             self.fail(format!("leader {at} lacks committed records"));
         }
     }
@@ -260,11 +341,11 @@ impl World {
         for a in 0..self.nodes.len() {
             for b in 0..a {
                 let (one, other) = (&self.nodes[a].log, &self.nodes[b].log);
-                let common = one.iter().zip(other).rposition(|(one, other)| one.epoch == other.epoch);
-                if let Some(at) = common
-                    && one[..=at] != other[..=at]
-                {
-                    self.fail(format!("logs of {a} and {b} differ before {at}"));
+                let both = one.base.max(other.base)..one.end().min(other.end());
+                let pairs: Vec<_> = both.filter_map(|at| Some((one.get(at)?, other.get(at)?))).collect();
+                let common = pairs.iter().rposition(|(one, other)| one.epoch == other.epoch);
+                if common.is_some_and(|at| pairs[..=at].iter().any(|(one, other)| one != other)) {
+                    self.fail(format!("logs of {a} and {b} differ before a common epoch"));
                 }
             }
         }
@@ -305,15 +386,16 @@ impl World {
 
     fn crash(&mut self, at: usize) {
         let voters = self.nodes.len();
-        let lost = self.nodes[at].log.len() - self.nodes[at].durable;
+        let lost = self.nodes[at].log.end().saturating_sub(self.nodes[at].durable);
         let kept = self.random.index(lost + 1);
         let node = &mut self.nodes[at];
         node.log.truncate(node.durable + kept);
-        node.durable = node.log.len();
+        node.durable = node.log.end();
         node.life += 1;
         node.asked.clear();
         node.brought.clear();
-        let (state, effects) = begin(at, voters, node.election, &node.log, self.now);
+        let snapshots = node.snapshots.keys().copied().collect();
+        let (state, effects) = begin(at, voters, node.election, facts(&node.log, snapshots), self.now);
         node.state = state;
         self.carry_out(at, effects);
     }
@@ -336,10 +418,11 @@ impl World {
                     self.step(node, event);
                 }
             }
-            88..95 => self.flush(node),
-            95..97 => {
+            88..93 => self.flush(node),
+            93..95 => {
                 self.parted = if self.parted.is_empty() { BTreeSet::from([node]) } else { BTreeSet::new() };
             }
+            95..97 => self.compact(node),
             97 => self.step(node, Event::Resign),
             _ => self.crash(node),
         }
@@ -349,15 +432,15 @@ impl World {
         let bug = self.bug;
         let node = &mut self.nodes[at];
         if bug != Bug::AcksBeforeFlush {
-            node.durable = node.log.len();
+            node.durable = node.log.end();
         }
-        let end = Offset(node.log.len() as i64);
+        let end = offset(node.log.end());
         self.step(at, Event::Flushed { end });
     }
 }
 
-/// Plays one seed; answers how much was committed, or what broke.
-fn play(seed: u64, bug: Bug) -> Result<usize, String> {
+/// Plays one seed; answers how much was committed and how many snapshots were fetched, or what broke.
+fn play(seed: u64, bug: Bug) -> Result<(usize, usize), String> {
     let mut world = World::new(seed, bug);
     for _ in 0..STEPS {
         world.act();
@@ -366,20 +449,22 @@ fn play(seed: u64, bug: Bug) -> Result<usize, String> {
             return Err(breach);
         }
     }
-    Ok(world.committed.len())
+    Ok((world.committed.len(), world.adopted))
 }
 
 #[test]
 fn no_seed_breaks_safety_and_most_commit_something() {
-    let mut committed = 0;
+    let (mut committed, mut fetched) = (0, 0);
     for seed in ottla_sim::seeds(150) {
         match play(seed, Bug::None) {
-            Ok(0) => {}
-            Ok(_) => committed += 1,
+            Ok((records, snapshots)) => {
+                committed += usize::from(records > 0);
+                fetched += snapshots;
+            }
             Err(breach) => panic!("seed {seed}: {breach}"),
         }
     }
-    assert!(committed > 100, "{committed} of 150 seeds committed anything");
+    assert!(committed > 100 && fetched > 10, "{committed} of 150 seeds committed, {fetched} snapshots were fetched");
 }
 
 #[test]
