@@ -4,7 +4,6 @@ use crate::log::{LogError, MetadataLog};
 use crate::state::ids::OffsetAndEpoch;
 use ottla_host::disk::read_exact_at;
 use ottla_host::{BoxFuture, WallClock};
-use ottla_log::dir::boot::LastEnd;
 use ottla_log::dir::names::DirKind;
 use ottla_log::log::{OpenError, Opening, plan_retention};
 use ottla_log::{Append, Appended, Doomed, Flush, Log, LogConfig, LogDir, Origin, PartitionName, Refusal};
@@ -80,12 +79,6 @@ impl DiskLog {
             log.assign_topic_id(Uuid::METADATA_TOPIC).map_err(failed)?;
         }
         Ok(DiskLog { dir: Arc::clone(dir), log, settled: None, doomed: Vec::new() })
-    }
-
-    /// Whether the last use of the directory ended cleanly.
-    #[must_use]
-    pub fn ended_cleanly(&self) -> bool {
-        self.dir.last_end() == LastEnd::Clean
     }
 
     fn now(&self) -> WallClock {
