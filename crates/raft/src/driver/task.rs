@@ -17,8 +17,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Thread for what raft writes beside the log: elections and snapshots.
+/// Thread for elections, which wait for nothing else, and for closing.
 const LANE: &str = "raft";
+
+/// Thread for snapshots.
+pub(super) const SNAPSHOT_LANE: &str = "raft-snapshot";
 
 /// Appends taken over into the task that wait for the flush before theirs.
 const QUEUE_MAX: usize = 1_024;
@@ -89,9 +92,10 @@ async fn finished<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
     }
 }
 
-/// Runs blocking work on raft's thread.
+/// Runs blocking work on one of raft's threads.
 pub(super) fn on_lane<T: Send + 'static>(
     host: &Host,
+    lane: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> BoxFuture<'static, T> {
     let (done, outcome) = oneshot::channel();
@@ -99,7 +103,7 @@ pub(super) fn on_lane<T: Send + 'static>(
         // Nobody waits any more: the node is gone.
         let _ = done.send(work());
     };
-    let running = host.tasks.offload(LANE, Box::new(work));
+    let running = host.tasks.offload(lane, Box::new(work));
     Box::pin(async move {
         running.await;
         outcome.await.expect("offloaded work has sent its outcome when it is done")
@@ -157,7 +161,7 @@ impl Task {
             return;
         }
         let mut log = self.log;
-        if let Err(error) = on_lane(&self.host, move || log.close()).await {
+        if let Err(error) = on_lane(&self.host, LANE, move || log.close()).await {
             tracing::error!(%error, "close the metadata log");
         }
         if let Some(stopped) = self.stopping {
@@ -305,7 +309,7 @@ impl Task {
         let version = self.kraft_version;
         let voters: Vec<BrokerId> = self.state.voters().last().ids().collect();
         let write = move || quorum_state::write(&*disk, &dir, (&election, version), &voters);
-        let written = on_lane(&self.host, write).await;
+        let written = on_lane(&self.host, LANE, write).await;
         written
             .map_err(|error| format!("write {} in {}: {error}", quorum_state::QUORUM_STATE, self.dir.display()).into())
     }

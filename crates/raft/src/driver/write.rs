@@ -1,7 +1,7 @@
 //! Writing: appends are gathered, written as one, flushed as one; snapshots are written aside and old ones removed.
 
 use super::AppendError;
-use super::task::{Failure, Task, on_lane};
+use super::task::{Failure, SNAPSHOT_LANE, Task, on_lane};
 use crate::cleaning::{self, SnapshotFacts};
 use crate::log::LogError;
 use crate::records::{BATCH_BYTES_MAX, Batch, Content, ControlRecord, VersionedRecord, control_batch, data_batch};
@@ -258,7 +258,7 @@ impl Task {
             let facts = written.map(|()| ids.into_iter().filter_map(|id| facts_of(&*disk, &dir, id)).collect());
             SnapshotOutcome { id, facts }
         };
-        self.snapshot = Some(on_lane(&self.host, work));
+        self.snapshot = Some(on_lane(&self.host, SNAPSHOT_LANE, work));
     }
 
     /// A snapshot that could not be written is tried again when the next one is due: the log has everything.

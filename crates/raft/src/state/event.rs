@@ -335,7 +335,7 @@ pub enum Effect {
     },
     /// Put all of the log on the device; `Flushed` follows.
     Flush,
-    /// Cut the log.
+    /// Cut the log. Of a flush that began before nothing is fed back afterwards.
     Truncate {
         /// Offset of the next record.
         to: Offset,
