@@ -55,6 +55,23 @@ fn unknown_version_of_api_versions_is_answered_in_version_0_and_the_connection_s
 }
 
 #[test]
+fn bytes_after_a_request_are_left_unread() {
+    let fixture = start(&[]);
+    let mut client = Client::connect(fixture.address);
+    let response = client.call(
+        ApiKey::ApiVersions,
+        3,
+        |out, version| {
+            request().encode(out, version)?;
+            out.raw(&[0; 3]);
+            Ok(())
+        },
+        |cursor, version| ApiVersionsResponse::decode(cursor, version).expect("a response").into_owned(),
+    );
+    assert_eq!(response.error_code, 0);
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let fixture = start(&[]);
     let mut client = Client::connect(fixture.address);

@@ -120,8 +120,8 @@ macro_rules! handled_by {
                     Ok(opened) => opened,
                     Err(reason) => return Outcome::Close(reason),
                 };
-                let decoded = <$request>::decode(&mut opened.body, version);
-                let request = match decoded.and_then(|request| opened.body.finish(info.name).map(|()| request)) {
+                // Bytes after the request are left unread, as in Kafka: librdkafka sends three after Metadata 13.
+                let request = match <$request>::decode(&mut opened.body, version) {
                     Ok(request) => request,
                     Err(error) => return Outcome::Close(format!("{} version {}: {error}", info.name, version.0)),
                 };
