@@ -104,7 +104,7 @@ impl Broker {
             quorum::open(&host, &config, (&home, &metadata_dir), told(&config, &addresses, ListenerKind::Controller))
                 .await?;
         cx.control().connect(opened.0.clone(), home.cluster_id.clone());
-        let mut following = quorum::follow(&host, (cx.control(), cx.image_cell()), &storage, opened);
+        let (mut following, hosting) = quorum::follow(&host, (cx.control(), cx.image_cell()), &storage, opened);
         following.until_leading().await?;
         let own = Introduction {
             endpoints: told(&config, &addresses, ListenerKind::Broker),
@@ -112,6 +112,7 @@ impl Broker {
             previous_epoch: home.previous_epoch,
         };
         quorum::join(&host, &config, cx.control(), own).await?;
+        hosting.give().await;
         let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
         let tasks = tasks::start(&server.host, &config, &storage);
         let metadata_dir = Some(metadata_dir).filter(|dir| quorum::find(&storage.dirs(), dir.path()).is_none());

@@ -15,7 +15,7 @@ use ottla_raft::{Committed, Feed, Quorum, VersionedRecord};
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset};
 use ottla_wire::{ErrorCode, Uuid};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 pub(crate) use control::Control;
 pub use open::HomeError;
@@ -51,7 +51,7 @@ pub enum MetadataError {
 enum Progress {
     /// What was committed before this start is being read.
     Loading,
-    /// All of it is here, partitions are open, and this node leads.
+    /// All of it is here, and this node leads.
     Leading,
     /// It cannot go on.
     Failed(Arc<str>),
@@ -69,6 +69,8 @@ struct Follower {
     bootstrap: Vec<VersionedRecord>,
     /// Partitions are open: from here on each change is followed by itself.
     is_hosting: bool,
+    /// Asks to open the partitions, and is told when they are.
+    host_order: oneshot::Receiver<oneshot::Sender<()>>,
     progress: watch::Sender<Progress>,
 }
 
@@ -84,8 +86,9 @@ pub(crate) fn follow(
     (control, shown): (&Arc<Control>, &Arc<ArcSwap<Image>>),
     storage: &Arc<Storage>,
     (quorum, feed): (Quorum, Feed),
-) -> Following {
+) -> (Following, HostOrder) {
     let (sender, progress) = watch::channel(Progress::Loading);
+    let (order, host_order) = oneshot::channel();
     let follower = Follower {
         control: control.clone(),
         shown: shown.clone(),
@@ -95,14 +98,29 @@ pub(crate) fn follow(
         image: Image::default(),
         bootstrap: Vec::new(),
         is_hosting: false,
+        host_order,
         progress: sender,
     };
     host.tasks.spawn("metadata follower", Box::pin(follower.run(feed)));
-    Following { progress }
+    (Following { progress }, HostOrder(order))
+}
+
+/// Opens the partitions, once. They get the leaders and terms that the image has then.
+pub(crate) struct HostOrder(oneshot::Sender<oneshot::Sender<()>>);
+
+impl HostOrder {
+    /// Waits until every partition of this broker is open and shown.
+    pub(crate) async fn give(self) {
+        let (done, opened) = oneshot::channel();
+        // A follower that has failed opens nothing; `Following` tells why.
+        if self.0.send(done).is_ok() {
+            let _ = opened.await;
+        }
+    }
 }
 
 impl Following {
-    /// Waits until all that was committed before is here, partitions are open, and commands are taken.
+    /// Waits until all that was committed before is here and commands are taken.
     ///
     /// # Errors
     /// Why that will not be.
@@ -137,16 +155,37 @@ impl Following {
 
 impl Follower {
     async fn run(mut self, mut feed: Feed) {
-        while let Some(item) = feed.next().await {
-            if let Err(error) = self.take(item).await {
-                tracing::error!(%error, "metadata cannot be followed");
-                self.control.stop_leading();
-                self.progress.send_replace(Progress::Failed(error.to_string().into()));
-                return;
+        loop {
+            tokio::select! {
+                biased;
+                order = &mut self.host_order, if !self.is_hosting => match order {
+                    Ok(done) => self.begin_hosting(done).await,
+                    Err(_) => return self.fail("the broker did not start"),
+                },
+                item = feed.next() => match item {
+                    Some(item) => {
+                        if let Err(error) = self.take(item).await {
+                            tracing::error!(%error, "metadata cannot be followed");
+                            return self.fail(&error.to_string());
+                        }
+                    }
+                    None => return self.fail("it has stopped"),
+                },
             }
         }
+    }
+
+    fn fail(&self, reason: &str) {
         self.control.stop_leading();
-        self.progress.send_replace(Progress::Failed("it has stopped".into()));
+        self.progress.send_replace(Progress::Failed(reason.into()));
+    }
+
+    async fn begin_hosting(&mut self, done: oneshot::Sender<()>) {
+        self.storage.open_all(&self.image).await;
+        self.shown.store(Arc::new(self.image.clone()));
+        self.is_hosting = true;
+        // Whoever asked may have gone.
+        let _ = done.send(());
     }
 
     async fn take(&mut self, item: Committed) -> Result<(), MetadataError> {
@@ -158,7 +197,7 @@ impl Follower {
             }
             Committed::Batch { last, records, .. } => self.change(&records, last).await?,
             Committed::Leadership(leadership) if leadership.leader == Some(self.node) => {
-                self.begin_leading(leadership.epoch).await;
+                self.begin_leading(leadership.epoch);
             }
             Committed::Leadership(_) => self.control.stop_leading(),
             Committed::SnapshotDue { id, last_timestamp_ms } => {
@@ -181,12 +220,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn begin_leading(&mut self, epoch: LeaderEpoch) {
-        if !self.is_hosting {
-            self.storage.open_all(&self.image).await;
-            self.shown.store(Arc::new(self.image.clone()));
-            self.is_hosting = true;
-        }
+    fn begin_leading(&mut self, epoch: LeaderEpoch) {
         let is_new = !self.image.features().contains_key(METADATA_VERSION);
         let bootstrap = if is_new { std::mem::take(&mut self.bootstrap) } else { Vec::new() };
         self.control.lead(&self.image, epoch, bootstrap);
@@ -228,10 +262,11 @@ pub(crate) async fn join(
         previous_epoch: own.previous_epoch,
         rival_alive: false,
     };
-    let Answer::BrokerEpoch(epoch) = control.submit(&Command::RegisterBroker(registration)).await? else {
+    let answer = control.submit(&Command::RegisterBroker(registration)).await?;
+    let Answer::Registered { epoch, new_terms } = answer else {
         return Err(Refusal::from(ErrorCode::UNKNOWN_SERVER_ERROR).into());
     };
     control.take_seat(config.node_id, epoch);
-    control.submit(&Command::UnfenceBroker { id: config.node_id, epoch }).await?;
+    control.submit(&Command::UnfenceBroker { id: config.node_id, epoch, new_terms }).await?;
     Ok(epoch)
 }

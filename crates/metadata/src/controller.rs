@@ -40,6 +40,8 @@ pub enum Command {
         id: BrokerId,
         /// Its epoch.
         epoch: i64,
+        /// What it led before needs a new term, as [`Answer::Registered`] said.
+        new_terms: bool,
     },
     /// A broker was silent too long.
     FenceBroker {
@@ -184,8 +186,14 @@ pub struct DeletedTopic {
 pub enum Answer {
     /// Nothing more than "done".
     Done,
-    /// The broker's epoch.
-    BrokerEpoch(i64),
+    /// The broker is registered.
+    Registered {
+        /// Its epoch.
+        epoch: i64,
+        /// Its former process ended without a clean stop: what that wrote last may not be there any more, so that what
+        /// it led needs a new term before anybody is served.
+        new_terms: bool,
+    },
     /// Outcome per topic name, in the order of the command.
     CreatedTopics(Vec<(String, Result<CreatedTopic, Refusal>)>),
     /// Outcome per topic.
@@ -238,7 +246,7 @@ impl Controller {
     pub fn decide(&self, image: &Image, command: &Command, moment: Moment<'_>) -> Result<Decision, Refusal> {
         let decision = match command {
             Command::RegisterBroker(registration) => brokers::register(image, registration, moment),
-            Command::UnfenceBroker { id, epoch } => brokers::unfence(image, *id, *epoch),
+            Command::UnfenceBroker { id, epoch, new_terms } => brokers::unfence(image, (*id, *epoch), *new_terms),
             Command::FenceBroker { id, epoch } => brokers::fence(image, *id, *epoch),
             Command::ShutDownBroker { id, epoch } => brokers::shut_down(image, *id, *epoch),
             Command::AssignDirectories { id, epoch, replicas } => brokers::assign(image, (*id, *epoch), replicas),

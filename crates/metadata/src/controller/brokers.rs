@@ -45,8 +45,7 @@ pub(super) fn check_epoch(image: &Image, id: BrokerId, epoch: i64) -> Result<&Br
     Ok(broker)
 }
 
-/// A new registration begins fenced, under the offset of its record as epoch. Whatever the former process led without
-/// a clean stop gets no leader until the broker serves, and so a new term: what it wrote last may not be there any more.
+/// A new registration begins fenced, under the offset of its record as epoch.
 pub(super) fn register(image: &Image, wanted: &Registration, moment: Moment<'_>) -> Result<Decision, Refusal> {
     let former = image.broker(wanted.id).filter(|former| former.incarnation != wanted.incarnation);
     if former.is_some() && wanted.rival_alive {
@@ -69,14 +68,13 @@ pub(super) fn register(image: &Image, wanted: &Registration, moment: Moment<'_>)
         cordoned: None,
         migrating: false,
     };
-    let mut records = vec![MetadataRecord::RegisterBroker(broker.to_record(image.metadata_version()))];
-    if former.is_some_and(|former| former.epoch != wanted.previous_epoch) {
-        let led = |partition: &Partition| partition.leader == wanted.id;
-        records.extend(partitions(image, led).map(|(topic, index, _)| {
-            MetadataRecord::PartitionChange(PartitionChangeRecord { leader: NO_LEADER.0, ..change(topic, index) })
-        }));
-    }
-    Ok(Decision { records, answer: Answer::BrokerEpoch(moment.next_offset) })
+    Ok(Decision {
+        records: vec![MetadataRecord::RegisterBroker(broker.to_record(image.metadata_version()))],
+        answer: Answer::Registered {
+            epoch: moment.next_offset,
+            new_terms: former.is_some_and(|former| former.epoch != wanted.previous_epoch),
+        },
+    })
 }
 
 fn advertised() -> BTreeMap<String, SupportedLevels> {
@@ -102,8 +100,8 @@ fn check_directories(image: &Image, wanted: &Registration) -> Result<(), Refusal
     Ok(())
 }
 
-/// The broker serves again and leads what nobody leads and it has in full.
-pub(super) fn unfence(image: &Image, id: BrokerId, epoch: i64) -> Result<Decision, Refusal> {
+/// The broker serves again and leads what nobody leads and it has in full; with `new_terms` also what it led already.
+pub(super) fn unfence(image: &Image, (id, epoch): (BrokerId, i64), new_terms: bool) -> Result<Decision, Refusal> {
     let broker = check_epoch(image, id, epoch)?;
     let mut records = Vec::new();
     if broker.fenced {
@@ -111,13 +109,13 @@ pub(super) fn unfence(image: &Image, id: BrokerId, epoch: i64) -> Result<Decisio
             fenced: -1,
             ..registration_change(id, epoch)
         }));
-        let orphaned = |partition: &Partition| partition.leader == NO_LEADER;
-        records.extend(partitions(image, orphaned).filter_map(|orphan| lead(id, orphan)));
+        let waiting = |partition: &Partition| partition.leader == NO_LEADER || (new_terms && partition.leader == id);
+        records.extend(partitions(image, waiting).filter_map(|partition| lead(id, partition)));
     }
     Ok(Decision { records, answer: Answer::Done })
 }
 
-/// The change that lets a broker lead a partition without leader; None when it may not have every acknowledged record.
+/// The change that begins a broker's term as the leader of a partition; None when it may not have every acknowledged record.
 /// It has them as an in-sync replica, as an eligible leader replica (KIP-966), or as the last leader that was known when
 /// nobody is left who surely has them.
 fn lead(

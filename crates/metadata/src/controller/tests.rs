@@ -100,7 +100,9 @@ impl World {
         let epoch = |word: &str| self.image.broker(id(word)).map_or(-1, |broker| broker.epoch);
         match words {
             ["register", broker, rest @ ..] => Command::RegisterBroker(registration(id(broker), rest)),
-            ["unfence", broker] => Command::UnfenceBroker { id: id(broker), epoch: epoch(broker) },
+            ["unfence", broker, rest @ ..] => {
+                Command::UnfenceBroker { id: id(broker), epoch: epoch(broker), new_terms: !rest.is_empty() }
+            }
             ["fence", broker] => Command::FenceBroker { id: id(broker), epoch: epoch(broker) },
             ["stop", broker] => Command::ShutDownBroker { id: id(broker), epoch: epoch(broker) },
             ["ids", broker] => Command::AllocateProducerIds { id: id(broker), epoch: epoch(broker) },
@@ -268,7 +270,9 @@ fn answered(out: &mut String, answer: &Answer) {
     };
     match answer {
         Answer::Done => line(&"-", Ok("done".to_owned())),
-        Answer::BrokerEpoch(epoch) => line(&"-", Ok(format!("epoch {epoch}"))),
+        Answer::Registered { epoch, new_terms } => {
+            line(&"-", Ok(format!("epoch {epoch}{}", if *new_terms { ", new terms" } else { "" })));
+        }
         Answer::ProducerIds(first) => line(&"-", Ok(format!("from {first}"))),
         Answer::CreatedTopics(outcomes) => outcomes.iter().for_each(|(name, outcome)| {
             let made = |one: &super::CreatedTopic| {
