@@ -5,3 +5,4 @@ pub mod convert;
 pub mod definition;
 pub mod generate;
 mod names;
+pub mod soak;

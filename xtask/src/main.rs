@@ -4,11 +4,12 @@
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
-use xtask::{convert, generate};
+use xtask::{convert, generate, soak};
 
 const USAGE: &str = "cargo xtask convert PATH          definitions from Kafka's schema JSON below PATH
 cargo xtask convert --check PATH  compare the definitions with the schemas, prose left out
-cargo xtask generate              Rust of every message from the definitions";
+cargo xtask generate              Rust of every message from the definitions
+cargo xtask soak                  the heavy suites in full size, kept in docs/proof.md";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         }
         ["convert", path] => convert::convert(Path::new(path), root).map(|count| format!("{count} messages converted")),
         ["generate"] => generate::write(root).map(|count| format!("{count} files written")),
+        ["soak"] => soak::soak(root).map(|count| format!("{count} suites passed, kept in docs/proof.md")),
         _ => Err(USAGE.to_owned()),
     };
     match done {

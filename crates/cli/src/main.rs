@@ -1,6 +1,7 @@
 //! `ottla`: the broker and its tools in one program.
 
 mod arguments;
+mod configuration;
 mod failure;
 mod properties;
 mod server;

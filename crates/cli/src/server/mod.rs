@@ -1,13 +1,12 @@
 //! `ottla` and `ottla server`: a broker in the foreground until a signal stops it.
 
 mod banner;
-mod configuration;
 mod holder;
 mod logging;
+mod quick;
 mod serve;
 
-pub(crate) use configuration::load;
-
+use crate::configuration;
 use crate::failure::Failure;
 use logging::LogFormat;
 use std::path::PathBuf;
@@ -70,7 +69,7 @@ pub(crate) struct ServerArguments {
 pub(crate) fn quick_start(arguments: &QuickStart) -> Result<(), Failure> {
     let since = Instant::now();
     logging::start(arguments.log_format, "warn");
-    let config = configuration::quick(arguments)?;
+    let config = quick::configuration(arguments)?;
     serve::serve(config, &serve::Start { since, format_if_empty: true, data: Some(arguments.data.clone()) })
 }
 
@@ -80,6 +79,6 @@ pub(crate) fn from_file(arguments: &ServerArguments) -> Result<(), Failure> {
     logging::start(arguments.log_format, "info");
     let file = arguments.config.as_ref().or(arguments.file.as_ref());
     let file = file.ok_or_else(|| Failure::new("--config names the properties file"))?;
-    let config = load(file, &arguments.overrides)?;
+    let config = configuration::load(file, &arguments.overrides)?;
     serve::serve(config, &serve::Start { since, format_if_empty: arguments.format_if_empty, data: None })
 }

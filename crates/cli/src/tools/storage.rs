@@ -1,7 +1,8 @@
 //! `ottla storage`: format log directories, show them, make ids, as `kafka-storage` does.
 
+use crate::configuration;
 use crate::failure::{Failure, While};
-use crate::server;
+
 use ottla_host::Host;
 use ottla_host::real::Runtime;
 use ottla_log::dir::meta::MetaProperties;
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             println!("{}", format::random_uuid(&*host.chance));
             Ok(())
         }
-        Command::Info { config } => info(&host, &server::load(config, &[])?),
+        Command::Info { config } => info(&host, &configuration::load(config, &[])?),
         Command::Format(arguments) => format_directories(&host, arguments),
     }
 }
@@ -102,7 +103,7 @@ fn format_directories(host: &Host, arguments: &FormatArguments) -> Result<(), Fa
     if !arguments.add_scram.is_empty() {
         return Err(Failure::new("--add-scram: SCRAM is not served by this release; leave the option away"));
     }
-    let config = server::load(&arguments.config, &[])?;
+    let config = configuration::load(&arguments.config, &[])?;
     let mut plan = plan(&config, arguments.cluster_id.clone());
     plan.release = arguments.release_version.clone();
     plan.features = features(&arguments.feature)?;

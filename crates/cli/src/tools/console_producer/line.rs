@@ -15,6 +15,9 @@ pub(crate) struct LineFormat {
     ignore_error: bool,
 }
 
+/// Headers in order; a header's value may be null.
+pub(crate) type LineHeaders = Vec<(String, Option<Vec<u8>>)>;
+
 /// A record as typed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -23,7 +26,7 @@ pub(crate) struct Line {
     /// The value; None for a tombstone.
     pub(crate) value: Option<Vec<u8>>,
     /// Headers in order.
-    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) headers: LineHeaders,
 }
 
 impl LineFormat {
@@ -87,7 +90,7 @@ impl LineFormat {
         Err(format!("line {number}: no {what} {separator:?} found"))
     }
 
-    fn headers(&self, text: &str, number: usize) -> Result<Vec<(String, Option<Vec<u8>>)>, String> {
+    fn headers(&self, text: &str, number: usize) -> Result<LineHeaders, String> {
         if self.null_marker.as_deref() == Some(text) || text.is_empty() {
             return Ok(Vec::new());
         }
