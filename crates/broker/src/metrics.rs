@@ -3,6 +3,7 @@
 use crate::cx::Cx;
 use crate::partitions::Meters;
 use ottla_host::metric::{Metric, Scrape, Unit};
+use ottla_metadata::image::{NO_LEADER, Partition};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const fn of_topic(name: &'static str, unit: Unit, doc: &'static str) -> Metric {
@@ -76,6 +77,22 @@ const LEADERS: Metric =
     Metric::gauge("kafka_server_replicamanager_leadercount", Unit::Count, "Partitions led by this broker");
 const OFFLINE: Metric =
     Metric::gauge("kafka_server_replicamanager_offlinereplicacount", Unit::Count, "Replicas in failed log directories");
+const UNDER_REPLICATED: Metric = Metric::gauge(
+    "kafka_server_replicamanager_underreplicatedpartitions",
+    Unit::Count,
+    "Partitions led here with fewer replicas in sync than there are",
+);
+const ACTIVE_CONTROLLERS: Metric =
+    Metric::gauge("kafka_controller_kafkacontroller_activecontrollercount", Unit::Count, "1 on the active controller");
+const TOPICS_IN_ALL: Metric =
+    Metric::gauge("kafka_controller_kafkacontroller_globaltopiccount", Unit::Count, "Topics of the cluster");
+const PARTITIONS_IN_ALL: Metric =
+    Metric::gauge("kafka_controller_kafkacontroller_globalpartitioncount", Unit::Count, "Partitions of the cluster");
+const WITHOUT_LEADER: Metric = Metric::gauge(
+    "kafka_controller_kafkacontroller_offlinepartitionscount",
+    Unit::Count,
+    "Partitions without a leader",
+);
 const STATE: Metric = Metric::gauge("kafka_server_kafkaserver_brokerstate", Unit::State, "3 is running, 6 is stopping");
 const SESSIONS: Metric =
     Metric::gauge("kafka_server_fetchsessioncache_numincrementalfetchsessions", Unit::Count, "Fetch sessions open");
@@ -96,6 +113,7 @@ pub(crate) fn collect(cx: &Cx, scrape: &mut Scrape<'_>) {
         scrape.put(metric, &[], sum as f64);
     }
     collect_partitions(cx, scrape);
+    collect_cluster(cx, scrape);
     scrape.put(&STATE, &[], if cx.is_stopping() { 6.0 } else { 3.0 });
     scrape.put(&SESSIONS, &[], cx.sessions().count().0 as f64);
 }
@@ -119,4 +137,19 @@ fn collect_partitions(cx: &Cx, scrape: &mut Scrape<'_>) {
     scrape.put(&PARTITIONS, &[], all as f64);
     scrape.put(&LEADERS, &[], led as f64);
     scrape.put(&OFFLINE, &[], offline as f64);
+}
+
+fn collect_cluster(cx: &Cx, scrape: &mut Scrape<'_>) {
+    let image = cx.image();
+    let partitions = || image.topics().flat_map(|topic| topic.partitions.values());
+    let own = cx.config().node_id;
+    let lacking = |partition: &&Partition| {
+        partition.leader == own && partition.isr.as_slice().len() < partition.replicas.as_slice().len()
+    };
+    let leads = cx.control().quorum().is_some_and(|quorum| quorum.leadership().borrow().leader == Some(own));
+    scrape.put(&ACTIVE_CONTROLLERS, &[], f64::from(u8::from(leads)));
+    scrape.put(&TOPICS_IN_ALL, &[], image.topic_count() as f64);
+    scrape.put(&PARTITIONS_IN_ALL, &[], image.partition_count() as f64);
+    scrape.put(&UNDER_REPLICATED, &[], partitions().filter(lacking).count() as f64);
+    scrape.put(&WITHOUT_LEADER, &[], partitions().filter(|partition| partition.leader == NO_LEADER).count() as f64);
 }

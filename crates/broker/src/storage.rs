@@ -15,7 +15,7 @@ use ottla_replica::{Identity, Partition};
 use ottla_wire::Uuid;
 use ottla_wire::ids::{BrokerId, PartitionIndex};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ pub(crate) struct Storage {
     /// Logs found at the start that the image has not asked for yet, by topic and partition.
     found: Mutex<BTreeMap<PartitionName, (usize, String)>>,
     dirs: Mutex<Vec<Dir>>,
+    /// Partitions whose logs could not be opened: they stay offline, and nothing is made in their place.
+    broken: Arc<Mutex<BTreeSet<PartitionName>>>,
     /// Files and directories to be removed at their time.
     doomed: Mutex<Vec<(Arc<LogDir>, Doomed)>>,
     /// Settings that many topics share.
@@ -84,6 +86,7 @@ impl Storage {
             host,
             registry,
             found: Mutex::new(found),
+            broken: Arc::default(),
             dirs: Mutex::new(dirs.into_iter().map(|dir| Dir { dir, partitions: 0 }).collect()),
             doomed: Mutex::new(doomed),
             default_config: Arc::new(default_config),
@@ -115,8 +118,12 @@ impl Storage {
     pub(crate) async fn open_all(&self, image: &Image) {
         let topics: Vec<_> = image.topics().cloned().collect();
         self.host_topics(image, &topics).await;
-        for (name, (_, dir)) in self.found.lock().iter() {
-            tracing::warn!(partition = %name, dir, "log of a partition that the cluster does not know is left alone");
+        let strays = std::mem::take(&mut *self.found.lock());
+        let dirs = self.dirs();
+        for (name, (at, dir_name)) in strays {
+            if let Err(error) = set_aside(&self.host, &dirs[at], &name, &dir_name) {
+                dirs[at].fail("set a stray log aside", &error);
+            }
         }
     }
 
@@ -165,6 +172,9 @@ impl Storage {
                 continue;
             }
             let name = PartitionName::new(&topic.name, *index);
+            if self.broken.lock().contains(&name) {
+                continue;
+            }
             let (at, dir_name) = match self.found.lock().remove(&name) {
                 Some((at, dir_name)) => (Some(at), Some(dir_name)),
                 None => (self.choose_dir(), None),
@@ -216,13 +226,14 @@ impl Storage {
         done: &Arc<Mutex<Vec<Arc<Partition>>>>,
     ) -> Box<dyn FnOnce() + Send> {
         let (dir, host, done) = (dir.clone(), self.host.clone(), done.clone());
-        let (broker, durable) = (self.config.node_id, self.config.durable_acks);
+        let (broker, durable, broken) = (self.config.node_id, self.config.durable_acks, self.broken.clone());
         Box::new(move || {
             for pending in pending {
                 let log = match open_log(&dir, &pending, &host) {
                     Ok(log) => log,
                     Err(error) => {
                         tracing::error!(partition = %pending.name, error, "the partition is offline");
+                        broken.lock().insert(pending.name);
                         continue;
                     }
                 };
@@ -297,9 +308,7 @@ impl Storage {
         tracing::info!(topic = %topic.name, "topic deleted");
         for partition in hosted.partitions.iter().flatten() {
             partition.delete();
-            let mut unique = [0; 16];
-            self.host.chance.fill("deleted directory", &mut unique);
-            let unique = unique.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let unique = unique(&self.host);
             let now = self.host.clock.wall();
             let dir = partition.view().log_dir().clone();
             match partition.when_free(|log| log.delete(&unique, now)).await {
@@ -339,12 +348,30 @@ fn open_log(dir: &Arc<LogDir>, pending: &Pending, host: &Host) -> Result<Log, St
     let opened = Log::open(dir, (&pending.name, dir_name), opening, pending.config.clone(), now);
     let mut log = opened.map_err(|error| error.to_string())?;
     match log.topic_id() {
+        // A topic of the same name that is gone.
         Some(id) if id != pending.topic_id => {
-            Err(format!("its directory belongs to the topic id {id}, the cluster has {}", pending.topic_id))
+            drop(log);
+            set_aside(host, dir, &pending.name, dir_name).map_err(|error| error.to_string())?;
+            let made = Log::create(dir, &pending.name, Some(pending.topic_id), pending.config.clone(), now);
+            made.map_err(|error| error.to_string())
         }
         Some(_) => Ok(log),
         None => log.assign_topic_id(pending.topic_id).map(|()| log).map_err(|error| error.to_string()),
     }
+}
+
+/// Renames the directory of a log that no partition of the cluster owns, as Kafka does; nothing is deleted.
+fn set_aside(host: &Host, dir: &LogDir, name: &PartitionName, dir_name: &str) -> io::Result<()> {
+    let to = name.dir_name(DirKind::Stray, &unique(host));
+    tracing::warn!(partition = %name, dir = %dir.path().display(), to, "a log that the cluster does not know is set aside");
+    host.disk.rename(&dir.path().join(dir_name), &dir.path().join(to))
+}
+
+/// 32 hexadecimal digits that no other directory has.
+fn unique(host: &Host) -> String {
+    let mut bytes = [0; 16];
+    host.chance.fill("directory name", &mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn assignment(partition: &ottla_metadata::image::Partition) -> Assignment {

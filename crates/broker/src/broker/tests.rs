@@ -187,8 +187,20 @@ fn a_clean_stop_and_a_start_keep_everything() {
     let dir = fixture.stop();
     let marker = dir.path().join(".kafka_cleanshutdown");
     assert!(marker.exists());
-    let fixture = with_topic(Fixture::start_in(dir, &[]), 3);
+    let fixture = Fixture::start_in(dir, &[]);
     assert!(!marker.exists());
+    drop(fixture);
+}
+
+#[test]
+fn a_log_of_a_former_topic_of_the_same_name_is_set_aside() {
+    let fixture = fixture(1);
     let mut client = Client::connect(fixture.address);
-    assert_eq!(produce(&mut client, 1, &sent), (0, 2));
+    assert_eq!(produce(&mut client, 0, &batch(&[b"old"])), (0, 0));
+    let dir = fixture.stop();
+    // The metadata log knows nothing of the topic that the image was given by hand.
+    let fixture = Fixture::start_in(dir, &[]);
+    let names = std::fs::read_dir(fixture.dir.path()).expect("a directory");
+    let names: Vec<_> = names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+    assert!(names.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{names:?}");
 }

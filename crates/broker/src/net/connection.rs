@@ -84,6 +84,8 @@ pub(crate) struct Connection {
     known: Option<Waker>,
     last_read: Monotonic,
     idle: Option<BoxFuture<'static, ()>>,
+    /// When `idle` ends.
+    idle_until: Monotonic,
 }
 
 impl Connection {
@@ -105,6 +107,7 @@ impl Connection {
             known: None,
             last_read,
             idle: None,
+            idle_until: last_read,
             server,
         }
     }
@@ -303,7 +306,10 @@ impl Connection {
             }
             let from = if busy { now } else { self.last_read };
             let tasks = &self.server.host.tasks;
-            let timer = self.idle.get_or_insert_with(|| tasks.sleep_until(from + idle_max));
+            if self.idle.is_none() {
+                self.idle_until = from + idle_max;
+            }
+            let timer = self.idle.get_or_insert_with(|| tasks.sleep_until(self.idle_until));
             if timer.as_mut().poll(task).is_pending() {
                 return None;
             }
@@ -337,7 +343,7 @@ impl Future for Connection {
         for turn in 0..TURNS_MAX {
             let end = match this.turn(task) {
                 Turn::Again => continue,
-                Turn::Wait if turn > 0 && is_known => None,
+                Turn::Wait if turn > 0 && is_known && this.server.host.clock.monotonic() < this.idle_until => None,
                 Turn::Wait => this.check_idle(task),
                 Turn::End(end) => Some(end),
             };

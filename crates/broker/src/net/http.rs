@@ -17,9 +17,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// Connections served at one time; further ones are closed.
 const CONNECTIONS_MAX: usize = 64;
+/// A connection that is older is closed, whatever it does; clients open another.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(300);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
@@ -41,7 +44,7 @@ impl Shown {
 pub(crate) async fn serve(host: Host, mut socket: Box<dyn Listener>, shown: Arc<Shown>) {
     loop {
         let Ok(stream) = poll_fn(|task| socket.poll_accept(task)).await else {
-            let pause = host.clock.monotonic() + std::time::Duration::from_millis(100);
+            let pause = host.clock.monotonic() + Duration::from_millis(100);
             host.tasks.sleep_until(pause).await;
             continue;
         };
@@ -68,9 +71,16 @@ async fn serve_one(host: Host, stream: Box<dyn Stream>, open: Open) {
         async move { Ok::<_, Infallible>(response) }
     });
     let io = Io { stream, buffer: BytesMut::new() };
-    let served = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(io, answer).await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "http connection ended");
+    let mut builder = http1::Builder::new();
+    let late = host.tasks.sleep_until(host.clock.monotonic() + CONNECTION_TIME_MAX);
+    tokio::select! {
+        biased;
+        served = builder.max_buf_size(HEAD_BYTES_MAX).serve_connection(io, answer) => {
+            if let Err(error) = served {
+                tracing::debug!(%error, "http connection ended");
+            }
+        }
+        () = late => {}
     }
 }
 

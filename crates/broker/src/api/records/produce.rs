@@ -87,7 +87,12 @@ async fn submit_topic<'a>(
                 Ok((partition, ticket)) => {
                     submitted.push(Submitted { partition, ticket, topic: place, at: answers.len() });
                 }
-                Err(rejected) => reject(&mut answer, rejected),
+                Err(rejected) => {
+                    count(&found.meters.produce_failures, 1);
+                    let bytes = data.records.map_or(0, |records| records.len());
+                    count(&found.meters.bytes_rejected, bytes as u64);
+                    reject(&mut answer, rejected);
+                }
             },
         }
         answers.push(answer);
