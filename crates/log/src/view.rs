@@ -380,7 +380,7 @@ impl View {
 
     /// Says that everything below the end is on the device.
     pub(crate) fn all_journalled(&self) {
-        self.journalled.store(self.end().0, Ordering::SeqCst);
+        self.journalled.store(self.end().0, Ordering::Release);
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Active {
     pub(super) created: WallClock,
     /// Bytes that writeback was started for.
     pub(super) written_back: u64,
+    /// Bytes when the producer state was last written.
+    pub(super) snapshot_size: u64,
 }
 
 impl Active {
@@ -48,6 +50,7 @@ impl Active {
             first_timestamp: NO_TIMESTAMP,
             created,
             written_back: 0,
+            snapshot_size: 0,
         }
     }
 

@@ -188,6 +188,7 @@ impl Log {
         let placed = group.batches.iter().map(|batch| batch.placed);
         self.take_in(placed, group.end, group.position);
         self.apply_producers(&group.facts);
+        self.snapshot_if_due();
         // Published first: whoever is told that the journal holds it must see it.
         self.journal_append(start, group.end, |parts| {
             for batch in &group.batches {

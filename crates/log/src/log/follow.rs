@@ -146,6 +146,7 @@ impl Log {
         let (batches, end) = (run.placed.len(), run.end);
         self.take_in(run.placed.into_iter(), end, size);
         self.apply_producers(&run.facts);
+        self.snapshot_if_due();
         self.journal_append(start, end, |parts| parts.push(IoSlice::new(bytes)));
         Ok(batches)
     }

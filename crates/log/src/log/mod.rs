@@ -177,6 +177,9 @@ impl Log {
 
     /// Asserts what always holds.
     pub fn check(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
         let (start, local_start, end) = (self.view.start(), self.view.local_start(), self.view.end());
         debug_assert!(start <= local_start || self.view.segment_count() == 0, "log start {start} ≤ {local_start}");
         debug_assert!(local_start <= end, "local start {local_start} ≤ end {end} in {}", self.view.name());

@@ -10,6 +10,9 @@ use ottla_host::disk::{Open, write_all_at};
 use std::io;
 use std::sync::Arc;
 
+/// Bytes appended between two snapshots inside of a segment.
+const SNAPSHOT_INTERVAL: u64 = if cfg!(test) { 2 << 10 } else { 64 << 20 };
+
 /// A batch that is to be placed, as rolling sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Next {
@@ -106,7 +109,25 @@ impl Log {
         let file = self.home().disk().open(&path, Open::Create)?;
         file.set_len(0)?;
         write_all_at(&*file, &snapshot::write(&self.producers), 0)?;
-        self.snapshot = offset;
+        let previous = std::mem::replace(&mut self.snapshot, offset);
+        // Of those inside of segments only the newest is of use.
+        if !self.view.segments().iter().any(|segment| segment.base() == previous) {
+            self.home().disk().remove_file(&self.home().file_path(previous, FileKind::Snapshot))?;
+        }
         Ok(())
+    }
+
+    /// Writes the producer state once in a while, so that a start after a crash replays little of a large segment.
+    pub(super) fn snapshot_if_due(&mut self) {
+        let end = self.end();
+        let Some(active) = &mut self.active else { return };
+        let size = active.segment.size();
+        if size - active.snapshot_size.min(size) < SNAPSHOT_INTERVAL {
+            return;
+        }
+        active.snapshot_size = size;
+        if let Err(error) = self.write_snapshot(end) {
+            tracing::warn!(partition = %self.view.name(), %error, "producer snapshot not written");
+        }
     }
 }

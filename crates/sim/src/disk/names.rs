@@ -169,10 +169,12 @@ impl Names {
         }
     }
 
-    /// Forgets nodes that no entry leads to. Only when no handle is in use.
+    /// Forgets nodes that no entry leads to, nor would if a part of the unsynced changes were lost. Only when no handle is
+    /// in use.
     pub(super) fn purge(&mut self) {
         let mut kept = BTreeSet::new();
         let mut open = vec![ROOT];
+        open.extend(self.changes.iter().flat_map(|change| &change.edits).filter_map(|edit| edit.entry));
         while let Some(id) = open.pop() {
             if kept.insert(id)
                 && let Some(Node::Dir { live, device }) = self.nodes.get(&id)

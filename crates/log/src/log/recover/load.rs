@@ -78,6 +78,7 @@ impl Log {
         active.largest = indexed.last_time;
         active.last_time_entry = indexed.last_time.timestamp;
         active.written_back = size;
+        active.snapshot_size = size;
         if size == 0 {
             return Ok(Loaded { active, is_damaged: false });
         }
