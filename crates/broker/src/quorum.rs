@@ -10,7 +10,7 @@ use ottla_messages::records::metadata::MetadataRecord;
 use ottla_metadata::controller::{Answer, Command, Refusal, Registration};
 use ottla_metadata::features::METADATA_VERSION;
 use ottla_metadata::image::NodeEndpoint;
-use ottla_metadata::{BrokerConfig, Image, ImageFault};
+use ottla_metadata::{BrokerConfig, Image, ImageFault, concerns};
 use ottla_raft::{Committed, Feed, Quorum, VersionedRecord};
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset};
 use ottla_wire::{ErrorCode, Uuid};
@@ -32,6 +32,9 @@ pub enum MetadataError {
         /// What does not fit.
         fault: ImageFault,
     },
+    /// The cluster holds what this release cannot do.
+    #[error("{0}")]
+    Unusable(String),
     /// The quorum ended.
     #[error("the metadata quorum ended: {0}")]
     Quorum(Arc<str>),
@@ -197,7 +200,7 @@ impl Follower {
             }
             Committed::Batch { last, records, .. } => self.change(&records, last).await?,
             Committed::Leadership(leadership) if leadership.leader == Some(self.node) => {
-                self.begin_leading(leadership.epoch);
+                self.begin_leading(leadership.epoch)?;
             }
             Committed::Leadership(_) => self.control.stop_leading(),
             Committed::SnapshotDue { id, last_timestamp_ms } => {
@@ -220,11 +223,25 @@ impl Follower {
         Ok(())
     }
 
-    fn begin_leading(&mut self, epoch: LeaderEpoch) {
+    fn begin_leading(&mut self, epoch: LeaderEpoch) -> Result<(), MetadataError> {
+        self.look_at_concerns()?;
         let is_new = !self.image.features().contains_key(METADATA_VERSION);
         let bootstrap = if is_new { std::mem::take(&mut self.bootstrap) } else { Vec::new() };
         self.control.lead(&self.image, epoch, bootstrap);
         self.progress.send_replace(Progress::Leading);
+        Ok(())
+    }
+
+    /// Others may have written what this release cannot do: better no start than a wrong one.
+    fn look_at_concerns(&self) -> Result<(), MetadataError> {
+        let concerns = concerns::look(&self.image);
+        if !concerns.fatal.is_empty() {
+            return Err(MetadataError::Unusable(concerns.fatal.join("; ")));
+        }
+        for warning in concerns.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
     }
 }
 

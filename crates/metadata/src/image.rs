@@ -204,6 +204,17 @@ impl Image {
         self.producer_ids
     }
 
+    /// The settings of every resource that has some, in a fixed order that is not by name.
+    pub fn all_configs(&self) -> impl Iterator<Item = (&ConfigResource, &Configs)> {
+        self.configs.iter().map(|(resource, configs)| (resource, &**configs))
+    }
+
+    /// Number of client quotas that are stored.
+    #[must_use]
+    pub fn quota_count(&self) -> usize {
+        self.kept.quota_count()
+    }
+
     /// Whether any access control entry is stored.
     #[must_use]
     pub fn has_acls(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The cluster as facts: settings, features, the image that records build, and the controller that decides.
 #![forbid(unsafe_code)]
 
+pub mod concerns;
 pub mod controller;
 pub mod features;
 pub mod image;

@@ -1,14 +1,18 @@
 //! A small client for tests: sends frames and reads answers on a plain socket.
 
 use ottla_broker::Broker;
-use ottla_host::Runtime;
+use ottla_host::{Host, Runtime};
 use ottla_messages::api::ApiKey;
 use ottla_messages::header::{RequestHeader, ResponseHeader};
 use ottla_metadata::BrokerConfig;
+use ottla_raft::format::{Plan, Quorum};
+use ottla_raft::state::ids::Endpoint;
+use ottla_wire::ids::BrokerId;
 use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 /// A broker in this process on a free port.
@@ -34,20 +38,16 @@ impl Fixture {
             ("node.id", "1"),
             ("listeners", "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0"),
             ("controller.listener.names", "CONTROLLER"),
-            ("controller.quorum.voters", "1@127.0.0.1:9093"),
+            ("controller.quorum.bootstrap.servers", "127.0.0.1:9093"),
             ("log.dirs", path.as_str()),
             ("ottla.http.listener", "127.0.0.1:0"),
         ];
         for (name, value) in needed.iter().chain(settings) {
             texts.insert((*name).to_owned(), (*value).to_owned());
         }
-        let meta = dir.path().join("meta.properties");
-        if !meta.exists() {
-            let text = "version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAQ\nnode.id=1\ndirectory.id=BBBBBBBBBBBBBBBBBBBBBA\n";
-            std::fs::write(meta, text).expect("the directory can be written");
-        }
         let config = BrokerConfig::parse(&texts).expect("the settings are valid");
         let runtime = Runtime::start(2).expect("threads");
+        format(&runtime.host(), dir.path());
         let broker = runtime.block_on(Broker::start(runtime.host(), config)).expect("it starts");
         let address = broker.addresses()[0].1;
         Fixture { runtime: Some(runtime), broker: Some(broker), address, dir }
@@ -73,6 +73,23 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Formats a directory as the only node of a cluster, unless it was formatted before.
+fn format(host: &Host, dir: &Path) {
+    let endpoint = Endpoint { listener: "CONTROLLER".to_owned(), host: "127.0.0.1".to_owned(), port: 9093 };
+    let plan = Plan {
+        cluster_id: "AAAAAAAAAAAAAAAAAAAAAQ".to_owned(),
+        node_id: BrokerId(1),
+        log_dirs: vec![dir.to_owned()],
+        metadata_dir: dir.to_owned(),
+        controller: true,
+        release: None,
+        features: BTreeMap::new(),
+        quorum: Quorum::Standalone(vec![endpoint]),
+        ignore_formatted: true,
+    };
+    ottla_raft::format::format(&*host.disk, &*host.chance, host.clock.wall(), &plan).expect("it can be formatted");
 }
 
 /// A connection of a test.

@@ -25,6 +25,10 @@ impl Kept {
         !self.acls.is_empty()
     }
 
+    pub(super) fn quota_count(&self) -> usize {
+        self.quotas.len()
+    }
+
     pub(super) fn add_acl(&mut self, record: AccessControlEntryRecord<'static>) {
         self.acls.insert(record.id, record);
     }
