@@ -7,6 +7,7 @@ use crate::partitions::Registry;
 pub(crate) use crate::partitions::{Hosted, count};
 use crate::quorum::Control;
 use arc_swap::{ArcSwap, Guard};
+use ottla_host::disk::read_exact_at;
 use ottla_host::{BoxFuture, File, Host, Monotonic, WallClock};
 use ottla_log::LogDir;
 pub(crate) use ottla_log::{Origin, ReadError, Refusal, Slice, TimestampOffset};
@@ -204,8 +205,19 @@ impl Cx {
     }
 }
 
-/// Record data in a file that an answer names.
-pub(crate) struct Region {
+/// Record data of so few bytes is copied into the answer: cheaper than system calls of its own.
+const COPIED_BYTES_MAX: u32 = 8 << 10;
+
+/// Record data that an answer names.
+pub(crate) enum Region {
+    /// A copy.
+    Bytes(Vec<u8>),
+    /// In a file, sent from there.
+    File(FileRegion),
+}
+
+/// Record data in a file.
+pub(crate) struct FileRegion {
     slice: Slice,
     file: Arc<dyn File>,
 }
@@ -214,9 +226,18 @@ impl Region {
     /// The slice as a region; None when it is empty.
     pub(crate) fn of(slice: &Slice) -> Option<Region> {
         let file = slice.file.clone().filter(|_| slice.length > 0)?;
-        Some(Region { slice: slice.clone(), file })
+        if slice.length <= COPIED_BYTES_MAX {
+            let mut bytes = vec![0; slice.length as usize];
+            // What cannot be read, or was cut meanwhile, is found out when it is sent from the file.
+            if read_exact_at(&*file, &mut bytes, slice.position).is_ok() && slice.is_valid() {
+                return Some(Region::Bytes(bytes));
+            }
+        }
+        Some(Region::File(FileRegion { slice: slice.clone(), file }))
     }
+}
 
+impl FileRegion {
     pub(crate) fn file(&self) -> &dyn File {
         &*self.file
     }

@@ -1,6 +1,6 @@
 //! Answers on their way out: many in one vectored write, record data straight from its file.
 
-use crate::cx::Region;
+use crate::cx::{FileRegion, Region};
 use ottla_host::net::Stream;
 use ottla_wire::encoder::Cut;
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 /// A piece of an answer.
 enum Part<'a> {
     Bytes(&'a [u8]),
-    Region(&'a Region, usize),
+    Region(&'a FileRegion, usize),
 }
 
 impl Answer {
@@ -42,8 +42,10 @@ impl Answer {
         let cut = at / 2;
         if at % 2 == 1 {
             let cut = self.cuts.get(cut)?;
-            let region = self.regions.get(cut.id as usize)?;
-            return Some(Part::Region(region, cut.length as usize));
+            return Some(match self.regions.get(cut.id as usize)? {
+                Region::Bytes(bytes) => Part::Bytes(bytes),
+                Region::File(region) => Part::Region(region, cut.length as usize),
+            });
         }
         let from = if cut == 0 { 0 } else { self.cuts.get(cut - 1)?.at };
         let to = self.cuts.get(cut).map_or(self.bytes.len(), |next| next.at);
@@ -103,7 +105,7 @@ impl Outbox {
         &self,
         stream: &mut dyn Stream,
         task: &mut Context<'_>,
-        region: &Region,
+        region: &FileRegion,
         length: usize,
     ) -> Poll<io::Result<usize>> {
         let at = region.position() + self.sent as u64;
@@ -173,5 +175,66 @@ impl Outbox {
             answer.bytes.clear();
             self.spare.push(answer.bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Outbox};
+    use crate::cx::Region;
+    use bytes::BytesMut;
+    use ottla_host::File;
+    use ottla_host::net::Stream;
+    use ottla_wire::encoder::Cut;
+    use std::io::{self, IoSlice};
+    use std::net::SocketAddr;
+    use std::task::{Context, Poll, Waker};
+
+    /// Takes three bytes at a time, across slices.
+    #[derive(Default)]
+    struct Slow(Vec<u8>);
+
+    impl Stream for Slow {
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn peer_addr(&self) -> io::Result<SocketAddr> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn poll_read(&mut self, _: &mut Context<'_>, _: &mut BytesMut) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).take(3).collect();
+            self.0.extend(&all);
+            Poll::Ready(Ok(all.len()))
+        }
+
+        fn poll_send_file(&mut self, _: &mut Context<'_>, _: &dyn File, _: u64, _: usize) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn answers_and_their_regions_leave_in_order_however_little_is_taken() {
+        let mut outbox = Outbox::default();
+        let cuts = vec![Cut { at: 2, id: 1, length: 4 }, Cut { at: 2, id: 0, length: 1 }];
+        let regions = vec![Region::Bytes(b"B".to_vec()), Region::Bytes(b"long".to_vec())];
+        outbox.push(Answer { bytes: b"ab".to_vec(), cuts, regions });
+        outbox.push(Answer { bytes: b"second".to_vec(), ..Answer::default() });
+        outbox.push(Answer { bytes: b"3".to_vec(), ..Answer::default() });
+        let mut stream = Slow::default();
+        let sent = outbox.poll_flush(&mut stream, &mut Context::from_waker(Waker::noop()));
+        assert!(matches!(sent, Poll::Ready(Ok(()))));
+        assert_eq!(stream.0, b"ablongBsecond3");
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.bytes(), 0);
     }
 }
