@@ -244,4 +244,6 @@ fn bounds(config: &BrokerConfig) -> Bounds {
 }
 
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod tests;
