@@ -16,21 +16,21 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A broker in this process on a free port.
-pub struct Fixture {
-    pub runtime: Option<Runtime>,
-    pub broker: Option<Broker>,
-    pub address: SocketAddr,
-    pub dir: tempfile::TempDir,
+pub(crate) struct Fixture {
+    pub(crate) runtime: Option<Runtime>,
+    pub(crate) broker: Option<Broker>,
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Fixture {
     /// Starts a broker in a fresh directory with these settings besides the necessary ones.
-    pub fn start(settings: &[(&str, &str)]) -> Fixture {
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Fixture {
         Fixture::start_in(tempfile::tempdir().expect("a directory"), settings)
     }
 
     /// Starts a broker in a directory that another may have used.
-    pub fn start_in(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Fixture {
+    pub(crate) fn start_in(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Fixture {
         let mut texts: BTreeMap<String, String> = BTreeMap::new();
         let path = dir.path().to_str().expect("a path of text").to_owned();
         let needed = [
@@ -54,7 +54,7 @@ impl Fixture {
     }
 
     /// Stops cleanly, and gives the directory for another start.
-    pub fn stop(mut self) -> tempfile::TempDir {
+    pub(crate) fn stop(mut self) -> tempfile::TempDir {
         let fresh = tempfile::tempdir().expect("a directory");
         self.end();
         std::mem::replace(&mut self.dir, fresh)
@@ -93,21 +93,21 @@ fn format(host: &Host, dir: &Path) {
 }
 
 /// A connection of a test.
-pub struct Client(pub TcpStream);
+pub(crate) struct Client(pub(crate) TcpStream);
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Client {
+    pub(crate) fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).expect("the broker listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         Client(stream)
     }
 
     /// Sends bytes as they are.
-    pub fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("the broker reads");
     }
 
-    pub fn send(
+    pub(crate) fn send(
         &mut self,
         key: ApiKey,
         version: i16,
@@ -119,7 +119,7 @@ impl Client {
     }
 
     /// The next answer's bytes, without the length; None when the broker has closed.
-    pub fn receive(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn receive(&mut self) -> Option<Vec<u8>> {
         let mut length = [0; 4];
         self.0.read_exact(&mut length).ok()?;
         let mut answer = vec![0; i32::from_be_bytes(length) as usize];
@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// Sends a request and decodes its answer.
-    pub fn call<T>(
+    pub(crate) fn call<T>(
         &mut self,
         key: ApiKey,
         version: i16,
@@ -143,7 +143,7 @@ impl Client {
     }
 }
 
-pub fn frame(
+pub(crate) fn frame(
     key: ApiKey,
     version: i16,
     correlation_id: i32,
@@ -165,7 +165,7 @@ pub fn frame(
 }
 
 /// The correlation id and the body of an answer.
-pub fn open<T>(
+pub(crate) fn open<T>(
     answer: &[u8],
     key: ApiKey,
     version: i16,
