@@ -72,6 +72,7 @@ impl Log {
             // A flush that fails takes the directory offline, so that this one is the last or succeeds.
             self.entries_dirty = false;
         }
+        self.flushes += 1;
         Ok(Some(flush))
     }
 
@@ -103,7 +104,12 @@ impl Log {
 
     /// Tells that a flush has succeeded. A truncation meanwhile may have taken back what it covered.
     pub fn flushed(&mut self, through: Offset, now: WallClock) {
-        self.recovery_point = self.recovery_point.max(through.0.min(self.end()));
+        let through = through.0.min(self.flush_limit).min(self.end());
+        self.flushes = self.flushes.saturating_sub(1);
+        if self.flushes == 0 {
+            self.flush_limit = i64::MAX;
+        }
+        self.recovery_point = self.recovery_point.max(through);
         self.last_flush = now;
         self.check();
     }

@@ -55,6 +55,10 @@ pub struct Log {
     epochs_dirty: bool,
     /// Whether files were made, renamed or replaced since the last flush.
     entries_dirty: bool,
+    /// Flushes that were handed out and not told to have succeeded.
+    flushes: u32,
+    /// Least offset that a truncation has changed while flushes were under way: they say nothing from there on.
+    flush_limit: i64,
 }
 
 /// State of a producer, as DescribeProducers tells it.
@@ -97,6 +101,8 @@ impl Log {
             last_flush: now,
             epochs_dirty: false,
             entries_dirty: true,
+            flushes: 0,
+            flush_limit: i64::MAX,
         };
         if let Some(topic_id) = topic_id {
             log.assign_topic_id(topic_id)?;

@@ -123,6 +123,8 @@ fn open_stored(
         last_flush: now,
         epochs_dirty: false,
         entries_dirty: false,
+        flushes: 0,
+        flush_limit: i64::MAX,
     };
     let checked_from = log.load_segments(stored, opening, now)?;
     if log.end() < start {
@@ -180,11 +182,13 @@ impl Log {
                 LastEnd::Clean => Check::Nothing,
                 LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => Check::Tail,
             };
-            if !is_last && here.base < unsynced && self.has_index(here)? {
+            // After a loss of power the ends of all are looked at: a recovery point from before a truncation says too much.
+            let is_trusted = matches!(opening.last_end, LastEnd::Clean | LastEnd::Killed);
+            if !is_last && is_trusted && self.has_index(here)? {
                 segments.push(Arc::new(load::closed(here)));
                 continue;
             }
-            if self.is_behind_gap(&segments, here, unsynced) {
+            if !is_trusted && self.is_behind_gap(&segments, here) {
                 let previous = segments.pop().expect("a gap has a segment before it");
                 tracing::warn!(partition = %self.view.name(), end = previous.end(), base = here.base, "gap, log cut there");
                 self.drop_stored(&stored[at..])?;
@@ -192,7 +196,9 @@ impl Log {
                 break;
             }
             let load::Loaded { mut active, is_damaged } = self.load_segment(here, check, now)?;
-            if !is_last && !is_damaged {
+            // Behind the end of a segment may lie what a truncation took back that did not reach the device.
+            let is_whole = !is_damaged || active.segment.end() == here.next_base;
+            if !is_last && is_whole {
                 active.seal(self.home())?;
                 segments.push(Arc::clone(&active.segment));
                 continue;
@@ -211,11 +217,10 @@ impl Log {
         Ok(unsynced)
     }
 
-    /// Whether records are missing before an unsynced segment: the file that held them, or its end, was lost. Only
-    /// compaction leaves gaps by intent.
-    fn is_behind_gap(&self, before: &[Arc<Segment>], here: Stored, unsynced: i64) -> bool {
-        let checked = before.last().filter(|previous| previous.base() >= unsynced);
-        !self.config.compact && checked.is_some_and(|previous| previous.end() != here.base)
+    /// Whether records are missing before a segment: the file that held them, or its end, was lost. Only compaction
+    /// leaves gaps by intent.
+    fn is_behind_gap(&self, before: &[Arc<Segment>], here: Stored) -> bool {
+        !self.config.compact && before.last().is_some_and(|previous| previous.end() != here.base)
     }
 
     fn has_index(&self, stored: Stored) -> io::Result<bool> {

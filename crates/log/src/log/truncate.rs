@@ -35,6 +35,7 @@ impl Log {
         let kept = segments.partition_point(|segment| segment.base() <= end.0);
         // The segment that is cut has to be synced again, its new length with it.
         self.recovery_point = self.recovery_point.min(segments[kept - 1].base());
+        self.limit_flushes(segments[kept - 1].base());
         self.cut_segments(&segments[..kept], &segments[kept..], end.0, now)?;
         self.remove_snapshots(|offset| offset > end.0)?;
         let log_end = self.view.end();
@@ -46,6 +47,13 @@ impl Log {
         self.reload_producers(now)?;
         self.check();
         Ok(true)
+    }
+
+    /// A flush under way was begun on what is no longer there.
+    fn limit_flushes(&mut self, offset: i64) {
+        if self.flushes > 0 {
+            self.flush_limit = self.flush_limit.min(offset);
+        }
     }
 
     /// Cuts the last of `kept` at `end`; `dropped` go.
@@ -139,6 +147,7 @@ impl Log {
         self.view.set_unstable(None);
         self.snapshot = start.0;
         self.recovery_point = start.0;
+        self.limit_flushes(start.0);
         self.update_epochs(Epochs::clear);
         self.write_epochs()?;
         // An empty file at the new start: a directory without segments would begin at 0 again.

@@ -96,7 +96,8 @@ impl Log {
             return self.load_segment(stored, Check::All { from_device: false }, now);
         }
         active.first_timestamp = first;
-        if good < size {
+        // After a failed sync the length may count as written and not be: saying it again makes the next sync write it.
+        if good < size || check == (Check::All { from_device: true }) {
             cached.set_len(good)?;
         }
         Ok(Loaded { active, is_damaged: good < size && end == WalkEnd::Damage })
