@@ -179,7 +179,7 @@ impl Follower {
     }
 
     fn fail(&self, reason: &str) {
-        self.control.stop_leading();
+        self.control.end_following();
         self.progress.send_replace(Progress::Failed(reason.into()));
     }
 

@@ -59,7 +59,9 @@ fn format_disk(node: &Node) {
 
 /// Creates topics and draws producer ids until the node dies, and checks first that all that was answered is there.
 async fn live(node: Node, answered: Arc<Mutex<Answered>>, round: usize) {
-    let broker = Broker::start(node.host(), config()).await.expect("it starts");
+    let broker = Broker::start(node.host(), config())
+        .await
+        .expect("a start after a crash succeeds whatever the crash left behind");
     let control = broker.server.cx.control();
     {
         let mut answered = answered.lock();
@@ -68,7 +70,7 @@ async fn live(node: Node, answered: Arc<Mutex<Answered>>, round: usize) {
         for (name, id) in &answered.topics {
             let topic = image.topic(name).unwrap_or_else(|| panic!("{name} was answered and is gone"));
             assert_eq!(topic.id, *id);
-            let partition = topic.partitions.values().next().expect("it has partitions");
+            let partition = topic.partitions.values().next().expect("a topic is answered together with its partitions");
             assert_eq!(partition.leader, BrokerId(1), "{name} is not served");
             assert!(broker.server.cx.topic(name).is_some(), "{name} is not open");
         }

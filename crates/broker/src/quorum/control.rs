@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 use std::sync::OnceLock;
 use tokio::sync::watch;
 
+/// Stands for every offset once nothing is followed any more.
+const ENDED: Offset = Offset(i64::MAX);
+
 /// What this node knows as the controller.
 enum Draft {
     /// Another node leads, or none.
@@ -104,7 +107,7 @@ impl Control {
                 Ok(last) => last,
                 Err(error) => return Err(self.give_up(&error).await),
             };
-            self.until_followed(last).await;
+            self.until_followed(last).await?;
         }
         Ok(answer)
     }
@@ -159,10 +162,24 @@ impl Control {
     }
 
     /// Waits until this broker shows the record at `offset`.
-    pub(crate) async fn until_followed(&self, offset: Offset) {
+    ///
+    /// # Errors
+    /// That it never will, since it cannot follow the metadata any more.
+    async fn until_followed(&self, offset: Offset) -> Result<(), Refusal> {
         let mut followed = self.followed.subscribe();
-        // The sender lives as long as `self`: waiting cannot fail.
-        let _ = followed.wait_for(|reached| *reached >= offset).await;
+        match followed.wait_for(|reached| *reached >= offset).await {
+            Ok(reached) if *reached != ENDED => Ok(()),
+            Ok(_) | Err(_) => {
+                let text = "committed, but this broker cannot follow the metadata any more";
+                Err(Refusal::new(ErrorCode::UNKNOWN_SERVER_ERROR, text))
+            }
+        }
+    }
+
+    /// This broker follows no further: whoever waits for it is told so.
+    pub(crate) fn end_following(&self) {
+        self.stop_leading();
+        self.followed.send_replace(ENDED);
     }
 
     /// This node leads from `image` on. `bootstrap` is appended first when the cluster is new.
