@@ -1,5 +1,7 @@
 //! A disk that stalls for a second delays nothing that does not touch it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by unwrap")]
+
 use ottla_host::disk::{Disk, File, Open, write_all_at};
 use ottla_host::real::{RealDisk, Runtime};
 use ottla_host::{Host, Monotonic};

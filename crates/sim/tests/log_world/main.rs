@@ -1,5 +1,11 @@
 //! Producers against a log on a disk that loses, tears and fails, under a process that dies: what was acknowledged stays.
 
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "the modules of a test fail by unwrap, and are seen by it alone"
+)]
+
 mod checker;
 mod plan;
 mod producer;
