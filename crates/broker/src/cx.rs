@@ -190,10 +190,11 @@ impl Cx {
 
     /// Has a slice that is not in memory read on the thread of its log directory.
     pub(crate) async fn read_ahead(&self, partition: &Partition, slice: &Slice) {
-        let Some(file) = slice.file.clone() else { return };
+        let Some(file) = slice.file.clone().filter(|_| slice.length > 0) else { return };
         let (at, length) = (slice.position, u64::from(slice.length));
         let view = partition.view();
-        if view.size() < WARM_BYTES || file.is_cached(at, length) {
+        // What lies in between was read or written with one of its ends, and pages are dropped from the older end on.
+        if view.size() < WARM_BYTES || (file.is_cached(at, 1) && file.is_cached(at + length - 1, 1)) {
             return;
         }
         let read = move || {

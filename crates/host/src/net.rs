@@ -44,6 +44,11 @@ pub trait Stream: Send {
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &dyn File, at: u64, len: usize)
     -> Poll<io::Result<usize>>;
 
+    /// Whether small packets wait until this is taken back, so that what is sent in pieces leaves together. Only a hint.
+    fn hold_back(&mut self, hold: bool) {
+        let _ = hold;
+    }
+
     /// Closes our direction.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }

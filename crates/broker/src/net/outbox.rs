@@ -37,6 +37,10 @@ impl Answer {
         self.bytes.len() + self.cuts.iter().map(|cut| cut.length as usize).sum::<usize>()
     }
 
+    fn has_files(&self) -> bool {
+        self.regions.iter().any(|region| matches!(region, Region::File(_)))
+    }
+
     /// Piece `at`: own bytes at even places, regions at odd ones.
     fn part(&self, at: usize) -> Option<Part<'_>> {
         let cut = at / 2;
@@ -61,6 +65,8 @@ pub(crate) struct Outbox {
     part: usize,
     /// Bytes of that piece that are sent.
     sent: usize,
+    /// Whether small packets are held back, until all is sent.
+    holding: bool,
     /// Bytes of all answers held.
     bytes: usize,
     spare: Vec<Vec<u8>>,
@@ -91,12 +97,21 @@ impl Outbox {
     /// Sends as much as the connection takes; ready when all is sent.
     pub(crate) fn poll_flush(&mut self, stream: &mut dyn Stream, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(first) = self.answers.front() {
+            // Header, record data and what follows them leave in as few packets as they fit into.
+            if !self.holding && first.has_files() {
+                stream.hold_back(true);
+                self.holding = true;
+            }
             let written = match first.part(self.part) {
                 Some(Part::Region(region, length)) => ready!(self.poll_region(stream, task, region, length))?,
                 Some(Part::Bytes(_)) => ready!(self.poll_bytes(stream, task))?,
                 None => 0,
             };
             self.advance(written);
+        }
+        if self.holding {
+            stream.hold_back(false);
+            self.holding = false;
         }
         Poll::Ready(Ok(()))
     }

@@ -107,6 +107,11 @@ impl Stream for RealStream {
         }
     }
 
+    fn hold_back(&mut self, hold: bool) {
+        // Without it the pieces leave one by one, which is slower and nothing else.
+        let _ = rustix::net::sockopt::set_tcp_cork(&self.stream, hold);
+    }
+
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
