@@ -19,12 +19,14 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// Starts the server and answers the time from exec until every partition of the topic took a record.
-pub(crate) fn start_and_ack(server: &mut Server, topic: &str, partitions: i32) -> Result<Duration> {
+/// Starts the server and answers the time from exec until every partition of the topics took a record.
+pub(crate) fn start_and_ack(server: &mut Server, names: &[(String, i32)]) -> Result<Duration> {
     let began = Instant::now();
     server.spawn()?;
     let mut client = server.connect()?;
-    topics::ack_every_partition(&mut client, topic, partitions)?;
+    for (name, partitions) in names {
+        topics::ack_every_partition(&mut client, name, *partitions)?;
+    }
     Ok(began.elapsed())
 }
 

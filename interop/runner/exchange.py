@@ -1,10 +1,15 @@
 """One data directory, two servers: each opens what the other wrote, after a clean stop and after kill -9."""
+import time
+
 from . import cache, corpus, dump
 from .bench import bench
 from .clients import LANES
 from .servers import Node
 
 ENDS = ("clean stop", "kill -9")
+# What DeleteRecords did survives kill -9 once it is in the checkpoint file, every 60 s by default.
+CHECKPOINT_EVERY_MS = 500
+SETTINGS = {"log.flush.start.offset.checkpoint.interval.ms": str(CHECKPOINT_EVERY_MS)}
 
 
 def run(options, folder, tally):
@@ -33,7 +38,7 @@ class Exchange:
     """A directory that `writer` fills, `reader` opens and adds to, and `writer` opens again."""
 
     def __init__(self, folder, writer, reader, end):
-        self.node = Node(folder)
+        self.node = Node(folder, SETTINGS)
         self.writer, self.reader, self.end = writer, reader, end
         self.corpus = folder / "corpus"
         self.before = self.after = None
@@ -59,7 +64,11 @@ class Exchange:
         self.node.start(self.writer)
         self._client("fill")
         self.before = self._client("tell")
-        self.node.stop() if self.end == "clean stop" else self.node.kill()
+        if self.end == "clean stop":
+            self.node.stop()
+        else:
+            time.sleep(4 * CHECKPOINT_EVERY_MS / 1000)
+            self.node.kill()
 
     def read(self):
         self.node.start(self.reader)

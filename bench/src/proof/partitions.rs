@@ -7,7 +7,8 @@ use crate::failure::Result;
 use crate::protocol::topics;
 use crate::server::{Kind, Server, process};
 
-const TOPIC: &str = "partitions";
+/// Partitions of one topic: a controller takes 10,000 records at once, the topic's own among them.
+const A_TOPIC: i32 = 5_000;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Arguments of `partitions`.
@@ -16,7 +17,7 @@ pub(crate) struct Options {
     /// Servers.
     #[arg(long, value_delimiter = ',', default_value = "ottla,kafka")]
     servers: Vec<Kind>,
-    /// Partitions of one topic.
+    /// Partitions in all, over topics of at most 5,000.
     #[arg(long, default_value_t = 10_000)]
     count: i32,
     /// Folder for the servers' data.
@@ -31,10 +32,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let mut server = super::formatted(*kind, folder.path())?;
         server.start()?;
         let mut client = server.connect()?;
+        let names: Vec<(String, i32)> = (0..options.count)
+            .step_by(A_TOPIC as usize)
+            .map(|first| (format!("partitions-{first}"), A_TOPIC.min(options.count - first)))
+            .collect();
         let began = Instant::now();
-        topics::create(&mut client, &topics::NewTopic { name: TOPIC, partitions: options.count, configs: &[] })?;
+        for (name, partitions) in &names {
+            topics::create(&mut client, &topics::NewTopic { name, partitions: *partitions, configs: &[] })?;
+        }
         let created = began.elapsed();
-        topics::ack_every_partition(&mut client, TOPIC, options.count)?;
+        for (name, partitions) in &names {
+            topics::ack_every_partition(&mut client, name, *partitions)?;
+        }
         println!(
             "{}: {} partitions created after {created:.2?}, all written after {:.2?}",
             kind.name(),
@@ -46,11 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let began = Instant::now();
         server.stop()?;
         println!("  clean stop {:.2?}", began.elapsed());
-        let clean = super::start_and_ack(&mut server, TOPIC, options.count)?;
+        let clean = super::start_and_ack(&mut server, &names)?;
         println!("  clean restart, all written after {clean:.2?}");
         show_idle(&server)?;
         server.kill()?;
-        let killed = super::start_and_ack(&mut server, TOPIC, options.count)?;
+        let killed = super::start_and_ack(&mut server, &names)?;
         println!("  restart after kill -9, all written after {killed:.2?}");
         server.kill()?;
     }

@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             written += produce::run(server.address(), TOPIC, &shape, run)?.bytes;
         }
         server.kill()?;
-        let serving = super::start_and_ack(&mut server, TOPIC, PARTITIONS)?;
+        let serving = super::start_and_ack(&mut server, &[(TOPIC.to_owned(), PARTITIONS)])?;
         let resident = process::resident(server.pid()?)? as f64 / 1e6;
         println!(
             "{:<14} {:.1} GB, kill -9, every partition written again after {serving:.2?}; {resident:.1} MB",
