@@ -1,13 +1,12 @@
 //! The broker as a whole: start and stop.
 
+use crate::api::peer::ListenerKind;
 use crate::cx::Cx;
 use crate::metrics;
 use crate::net::bind::{BindError, Bound, bind_all, bind_ip, told};
 use crate::net::http::{self, Shown};
 use crate::net::limits::{Bounds, Limits};
 use crate::net::listener::{Endpoint, accept_all};
-use crate::net::meters;
-use crate::net::peer::ListenerKind;
 use crate::net::server::Server;
 use crate::quorum::{self, Following, Home, HomeError, Introduction, MetadataError};
 use crate::storage::Storage;
@@ -180,7 +179,10 @@ impl Broker {
         self.http_address = socket.local_addr().ok();
         let (cx, server) = (self.server.cx.clone(), self.server.clone());
         self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| metrics::collect(&cx, scrape)));
-        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| meters::collect(&server, scrape)));
+        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| {
+            let limits = &server.limits;
+            server.meters.put(limits.connections(), limits.in_flight_bytes(), scrape);
+        }));
         let task = http::serve(self.server.host.clone(), socket, self.shown.clone());
         self.tasks.push(self.server.host.tasks.spawn("http", Box::pin(task)));
         Ok(())

@@ -1,8 +1,8 @@
 //! All that a handler may touch.
 
-use crate::api::records::session::Sessions;
-use crate::net::auth::{Authorizer, Operation, Resource};
-use crate::net::peer::Peer;
+pub(crate) mod rights;
+pub(crate) mod sessions;
+
 use crate::partitions::Registry;
 pub(crate) use crate::partitions::{Hosted, count};
 use crate::quorum::Control;
@@ -15,15 +15,26 @@ use ottla_metadata::{BrokerConfig, Image};
 pub(crate) use ottla_replica::{
     AppendError, Bell, FetchError, Partition, Promise, Reading, Ticket, Unavailable, Upto, Written,
 };
+use ottla_wire::Uuid;
 use ottla_wire::ids::{BrokerId, LeaderEpoch, PartitionIndex};
-use ottla_wire::{ErrorCode, Uuid};
 use parking_lot::Mutex;
+use rights::{Authorizer, Caller, Operation, Resource};
+use sessions::Sessions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A log of so few bytes is taken to be in memory.
 const WARM_BYTES: u64 = 32 << 20;
+
+/// Why a written batch was not committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Uncommitted {
+    /// The partition does not serve any more.
+    Unavailable(Unavailable),
+    /// The time was over.
+    TimedOut,
+}
 
 /// The broker as handlers see it.
 pub(crate) struct Cx {
@@ -51,17 +62,17 @@ impl Cx {
         }
     }
 
-    /// Whether `peer` may do `operation` on `resource`; all may where no authorizer is configured.
-    pub(crate) fn allows(&self, peer: &Peer, operation: Operation, resource: Resource<'_>) -> bool {
+    /// Whether `caller` may do `operation` on `resource`; all may where no authorizer is configured.
+    pub(crate) fn allows(&self, caller: &impl Caller, operation: Operation, resource: Resource<'_>) -> bool {
         match &self.authorizer {
             None => true,
-            Some(authorizer) => authorizer.allows(&peer.principal, peer.address.ip(), operation, resource),
+            Some(authorizer) => authorizer.allows(caller.principal(), caller.ip(), operation, resource),
         }
     }
 
-    /// Whether `peer` may write to any topic that there is.
-    pub(crate) fn may_write_some_topic(&self, peer: &Peer) -> bool {
-        let may = |topic: &str| self.allows(peer, Operation::Write, Resource::Topic(topic));
+    /// Whether `caller` may write to any topic that there is.
+    pub(crate) fn may_write_some_topic(&self, caller: &impl Caller) -> bool {
+        let may = |topic: &str| self.allows(caller, Operation::Write, Resource::Topic(topic));
         self.authorizer.is_none() || self.image().topics().any(|topic| may(&topic.name))
     }
 
@@ -157,9 +168,9 @@ impl Cx {
         written: &Written,
         deadline: &mut Option<Monotonic>,
         timeout: Duration,
-    ) -> Result<(), ErrorCode> {
-        use crate::api::records::outcome::unavailable;
-        let is_committed = || partition.is_committed(written.next_offset, written.leader_epoch).map_err(unavailable);
+    ) -> Result<(), Uncommitted> {
+        let is_committed =
+            || partition.is_committed(written.next_offset, written.leader_epoch).map_err(Uncommitted::Unavailable);
         if is_committed()? {
             return Ok(());
         }
@@ -174,7 +185,7 @@ impl Cx {
             tokio::select! {
                 biased;
                 () = bell.rung() => {}
-                () = &mut timer => return Err(ErrorCode::REQUEST_TIMED_OUT),
+                () = &mut timer => return Err(Uncommitted::TimedOut),
             }
         }
     }

@@ -1,12 +1,13 @@
 //! A request on its way through its handler: what the handler is given, and what becomes of its response.
 
+use crate::cx::rights::{Operation, Resource};
 use crate::cx::{Cx, Region};
-use crate::net::auth::{Operation, Resource};
-use crate::net::outbox::Answer;
-use crate::net::peer::{Peer, Stage};
+
+use crate::api::peer::{Peer, Stage};
 use bytes::Bytes;
 use ottla_messages::api::ApiInfo;
 use ottla_messages::header::{RequestHeader, ResponseHeader};
+use ottla_wire::encoder::Cut;
 use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -20,6 +21,17 @@ pub(crate) struct Work {
     pub(crate) frame: Bytes,
     /// Memory for the answer.
     pub(crate) buffer: Vec<u8>,
+}
+
+/// An encoded answer: its own bytes, and where regions of files go between them.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// Length, header and body without record data.
+    pub(crate) bytes: Vec<u8>,
+    /// Places of the regions, in order; `id` is an index into `regions`.
+    pub(crate) cuts: Vec<Cut>,
+    /// Record data in files.
+    pub(crate) regions: Vec<Region>,
 }
 
 /// What a connection gets back.

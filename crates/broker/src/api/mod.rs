@@ -2,6 +2,8 @@
 
 pub(crate) mod call;
 mod cluster;
+pub(crate) mod meters;
+pub(crate) mod peer;
 pub(crate) mod records;
 pub(crate) mod table;
 mod topics;

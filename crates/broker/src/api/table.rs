@@ -2,12 +2,12 @@
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
+use crate::api::meters::Meters;
+use crate::api::peer::ListenerKind;
 use crate::api::records::{delete_records, fetch, init_producer_id, list_offsets, offset_for_leader_epoch, produce};
 use crate::api::topics::{create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata};
 use crate::cx::Cx;
-use crate::net::auth::Operation;
-use crate::net::meters::Meters;
-use crate::net::peer::ListenerKind;
+use crate::cx::rights::Operation;
 use ottla_host::BoxFuture;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::ApiVersionsRequest;

@@ -1,6 +1,6 @@
 //! Listeners on their way from the settings to sockets, and what others are told about them.
 
-use crate::net::peer::ListenerKind;
+use crate::api::peer::ListenerKind;
 use ottla_host::Host;
 use ottla_metadata::BrokerConfig;
 use ottla_metadata::image::NodeEndpoint;

@@ -4,11 +4,11 @@
 //! vectored write each, whatever number of requests it serves), look at the requests again, queue the ready answers.
 
 use crate::api::call::{Outcome, Work};
+use crate::api::peer::{Peer, REQUESTS_MAX, Stage};
 use crate::api::table;
 use crate::net::inbox::{FrameError, Front, Inbox};
 use crate::net::limits::BytesWait;
 use crate::net::outbox::Outbox;
-use crate::net::peer::{Peer, REQUESTS_MAX, Stage};
 use crate::net::server::Server;
 use bytes::Bytes;
 use ottla_host::net::Stream;

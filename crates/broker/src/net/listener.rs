@@ -1,7 +1,7 @@
 //! A listening socket: takes connections while the bounds allow.
 
+use crate::api::peer::{ListenerKind, Peer};
 use crate::net::connection::Connection;
-use crate::net::peer::{ListenerKind, Peer};
 use crate::net::server::Server;
 use ottla_host::net::{Listener, Stream};
 use std::future::poll_fn;

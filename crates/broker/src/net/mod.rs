@@ -1,15 +1,12 @@
 //! Connections: bytes into requests, answers into bytes, in order and within bounds.
 
-pub(crate) mod auth;
 pub(crate) mod bind;
 mod connection;
 pub(crate) mod http;
 mod inbox;
 pub(crate) mod limits;
 pub(crate) mod listener;
-pub(crate) mod meters;
 pub(crate) mod outbox;
-pub(crate) mod peer;
 pub(crate) mod server;
 
 pub use limits::Bounds;

@@ -1,8 +1,8 @@
 //! Answers on their way out: many in one vectored write, record data straight from its file.
 
+use crate::api::call::Answer;
 use crate::cx::{FileRegion, Region};
 use ottla_host::net::Stream;
-use ottla_wire::encoder::Cut;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -13,17 +13,6 @@ const SLICES_MAX: usize = 64;
 const SPARE_MAX: usize = 4;
 /// A larger reply buffer is freed after use.
 const SPARE_BYTES_MAX: usize = 16 << 10;
-
-/// An encoded answer: its own bytes, and where regions of files go between them.
-#[derive(Default)]
-pub(crate) struct Answer {
-    /// Length, header and body without record data.
-    pub(crate) bytes: Vec<u8>,
-    /// Places of the regions, in order; `id` is an index into `regions`.
-    pub(crate) cuts: Vec<Cut>,
-    /// Record data in files.
-    pub(crate) regions: Vec<Region>,
-}
 
 /// A piece of an answer.
 enum Part<'a> {

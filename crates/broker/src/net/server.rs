@@ -1,9 +1,9 @@
 //! What all connections of a broker share, and how they are told to end.
 
+use crate::api::meters::Meters;
 use crate::cx::Cx;
 use crate::net::inbox::Pool;
 use crate::net::limits::Limits;
-use crate::net::meters::Meters;
 use ottla_host::Host;
 use ottla_host::tasks::TaskHandle;
 use parking_lot::Mutex;

@@ -1,9 +1,9 @@
 //! ApiVersions: what this broker serves, from the table; features (KIP-35, KIP-511, KIP-584, KIP-1242).
 
 use crate::api::call::{Call, Opened, Outcome, Work, answer};
+use crate::api::peer::ListenerKind;
 use crate::api::table::TABLE;
 use crate::cx::Cx;
-use crate::net::peer::ListenerKind;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::{
     self, ApiVersion as Served, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,

@@ -3,9 +3,9 @@
 
 use crate::api::call::Call;
 use crate::api::cluster::{nodes, rights};
+use crate::api::peer::ListenerKind;
 use crate::cx::Cx;
-use crate::net::auth::{Operation, Resource};
-use crate::net::peer::ListenerKind;
+use crate::cx::rights::{Operation, Resource};
 use ottla_messages::describe_cluster::{self, DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse};
 use ottla_wire::ErrorCode;
 

@@ -1,7 +1,7 @@
 //! Where the brokers are reached, as a client on some listener is told.
 
+use crate::api::peer::Peer;
 use crate::cx::Cx;
-use crate::net::peer::Peer;
 use ottla_metadata::Image;
 use ottla_metadata::image::{Broker, Partition};
 use ottla_wire::ids::BrokerId;

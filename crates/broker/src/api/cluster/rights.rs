@@ -1,8 +1,8 @@
 //! Which operations a caller may do, as one number: a bit per operation (KIP-430).
 
+use crate::api::peer::Peer;
 use crate::cx::Cx;
-use crate::net::auth::{Operation, Resource};
-use crate::net::peer::Peer;
+use crate::cx::rights::{Operation, Resource};
 
 /// What an answer says that was not asked for the operations.
 pub(crate) const NOT_ASKED: i32 = i32::MIN;

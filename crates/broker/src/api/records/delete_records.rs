@@ -2,8 +2,8 @@
 
 use crate::api::call::Call;
 use crate::api::records::led;
+use crate::cx::rights::Resource;
 use crate::cx::{Cx, Hosted};
-use crate::net::auth::Resource;
 use ottla_messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse,
     DeleteRecordsTopicResult,

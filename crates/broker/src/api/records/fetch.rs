@@ -2,11 +2,11 @@
 //! KIP-595 divergence, KIP-951 new leaders). Record data goes from its file to the socket and is not looked at.
 
 use crate::api::call::Call;
+use crate::api::peer::Stage;
 use crate::api::records::outcome;
-use crate::api::records::session::{Context, NO_SESSION, Told, Wanted};
+use crate::cx::rights::Resource;
+use crate::cx::sessions::{Context, NO_SESSION, Told, Wanted};
 use crate::cx::{Bell, Cx, Hosted, Partition, Reading, Region, Slice, Upto, count};
-use crate::net::auth::Resource;
-use crate::net::peer::Stage;
 use ottla_messages::fetch::{
     self, AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
     PartitionData,

@@ -2,7 +2,7 @@
 
 use crate::api::call::Call;
 use crate::cx::Cx;
-use crate::net::auth::{Operation, Resource};
+use crate::cx::rights::{Operation, Resource};
 use ottla_messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use ottla_wire::ErrorCode;
 

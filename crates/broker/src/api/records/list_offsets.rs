@@ -2,8 +2,8 @@
 
 use crate::api::call::Call;
 use crate::api::records::{led, outcome};
+use crate::cx::rights::Resource;
 use crate::cx::{Cx, Hosted, Partition, TimestampOffset};
-use crate::net::auth::Resource;
 use ottla_messages::list_offsets::{
     self, ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,

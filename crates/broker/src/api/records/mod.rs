@@ -7,7 +7,6 @@ pub(crate) mod list_offsets;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod outcome;
 pub(crate) mod produce;
-pub(crate) mod session;
 
 use crate::cx::{Cx, Hosted, Partition};
 use ottla_wire::ErrorCode;

@@ -3,7 +3,7 @@
 use crate::api::call::Call;
 use crate::api::records::led;
 use crate::cx::Cx;
-use crate::net::auth::Resource;
+use crate::cx::rights::Resource;
 use ottla_messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };

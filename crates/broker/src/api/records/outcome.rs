@@ -1,6 +1,6 @@
 //! The one place where what a partition says becomes Kafka's error code.
 
-use crate::cx::{AppendError, FetchError, ReadError, Refusal, Unavailable};
+use crate::cx::{AppendError, FetchError, ReadError, Refusal, Unavailable, Uncommitted};
 use ottla_wire::ErrorCode;
 
 /// Code of a partition that does not serve.
@@ -9,6 +9,14 @@ pub(crate) fn unavailable(why: Unavailable) -> ErrorCode {
         Unavailable::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         Unavailable::Deleted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         Unavailable::Offline => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// Code of a batch that was not committed.
+pub(crate) fn uncommitted(why: Uncommitted) -> ErrorCode {
+    match why {
+        Uncommitted::Unavailable(why) => unavailable(why),
+        Uncommitted::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
     }
 }
 

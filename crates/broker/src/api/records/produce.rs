@@ -4,10 +4,10 @@
 //! batches of all requests it has read with one call a partition.
 
 use crate::api::call::{Call, Outcome};
+use crate::api::peer::Stage;
 use crate::api::records::outcome;
+use crate::cx::rights::Resource;
 use crate::cx::{Cx, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written, count};
-use crate::net::auth::Resource;
-use crate::net::peer::Stage;
 use ottla_host::Monotonic;
 use ottla_messages::produce::{
     self, BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
@@ -223,9 +223,9 @@ async fn await_commits(cx: &Cx, response: &mut ProduceResponse<'_>, settled: &[S
     let mut deadline: Option<Monotonic> = None;
     for Settled { partition, written, topic, at } in settled {
         let wait = cx.committed(partition, written, &mut deadline, timeout);
-        if let Err(code) = wait.await {
+        if let Err(why) = wait.await {
             let answer = &mut response.responses[*topic].partition_responses[*at];
-            answer.error_code = code.code();
+            answer.error_code = outcome::uncommitted(why).code();
             answer.base_offset = -1;
         }
     }

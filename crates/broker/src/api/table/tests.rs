@@ -2,10 +2,10 @@
 
 use super::{Begun, TABLE, serve};
 use crate::api::call::{Outcome, Work};
+use crate::api::meters::Meters;
+use crate::api::peer::{ListenerKind, Peer};
 use crate::cx::Cx;
-use crate::net::auth::{Authorizer, Operation, Principal, Resource};
-use crate::net::meters::Meters;
-use crate::net::peer::{ListenerKind, Peer};
+use crate::cx::rights::{Authorizer, Operation, Principal, Resource};
 use bytes::Bytes;
 use ottla_host::Runtime;
 use ottla_messages::api::ApiKey;

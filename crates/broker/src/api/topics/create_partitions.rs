@@ -3,7 +3,7 @@
 use super::within;
 use crate::api::call::Call;
 use crate::cx::Cx;
-use crate::net::auth::Resource;
+use crate::cx::rights::Resource;
 use ottla_messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
 };

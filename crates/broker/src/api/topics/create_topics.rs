@@ -4,7 +4,7 @@ use super::within;
 use crate::api::call::Call;
 use crate::api::cluster::describe_configs::source_number;
 use crate::cx::Cx;
-use crate::net::auth::{Operation, Resource};
+use crate::cx::rights::{Operation, Resource};
 use ottla_messages::create_topics::{
     self, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };

@@ -3,7 +3,7 @@
 use super::within;
 use crate::api::call::Call;
 use crate::cx::Cx;
-use crate::net::auth::{Operation, Resource};
+use crate::cx::rights::{Operation, Resource};
 use ottla_messages::delete_topics::{self, DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
 use ottla_metadata::controller::{Answer, Command, DeletedTopic, Refusal, TopicChoice};
 use ottla_wire::{ErrorCode, Uuid};

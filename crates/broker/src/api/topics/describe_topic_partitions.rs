@@ -4,7 +4,7 @@ use crate::api::call::Call;
 use crate::api::cluster::nodes::Serving;
 use crate::api::cluster::rights;
 use crate::cx::Cx;
-use crate::net::auth::Resource;
+use crate::cx::rights::Resource;
 use ottla_messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic, ResponseCursor,

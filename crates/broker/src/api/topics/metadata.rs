@@ -6,7 +6,7 @@ use crate::api::call::Call;
 use crate::api::cluster::nodes::{self, Serving};
 use crate::api::cluster::rights;
 use crate::cx::Cx;
-use crate::net::auth::{Operation, Resource};
+use crate::cx::rights::{Operation, Resource};
 use ottla_messages::metadata::{
     self, MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };

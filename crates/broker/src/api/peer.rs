@@ -1,9 +1,9 @@
 //! What the requests of one connection share: who calls, and how far each request has come.
 
+use crate::cx::rights::{Caller, Principal};
 use crate::cx::{Cx, Partition};
-use crate::net::auth::Principal;
 use parking_lot::Mutex;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -47,6 +47,16 @@ pub(crate) struct Peer {
     stages: [AtomicU8; REQUESTS_MAX],
     /// Partitions whose queues have got batches since they were last driven. A leaf lock of one task.
     touched: Mutex<Vec<Arc<Partition>>>,
+}
+
+impl Caller for Peer {
+    fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
 }
 
 impl Peer {

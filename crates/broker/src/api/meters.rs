@@ -1,7 +1,6 @@
-//! What the network layer counts, and how it is shown (kafka.network, socket-server-metrics).
+//! What connections and requests count, and how it is shown (kafka.network, socket-server-metrics).
 
 use crate::api::table::TABLE;
-use crate::net::server::Server;
 use ottla_host::metric::{Histogram, Metric, Scrape, SharedCounter, Unit};
 use ottla_wire::ApiVersion;
 
@@ -71,25 +70,24 @@ impl Meters {
     pub(crate) fn answered(&self, at: usize, micros: u64) {
         self.apis[at].micros.record(micros);
     }
-}
 
-/// Puts what the network layer has counted.
-pub(crate) fn collect(server: &Server, scrape: &mut Scrape<'_>) {
-    let meters = &server.meters;
-    for (row, api) in TABLE.iter().zip(&meters.apis) {
-        let info = row.key.info();
-        for (version, counter) in (info.versions.min..).zip(&api.requests) {
-            if counter.get() > 0 {
-                scrape.put(&REQUESTS, &[info.name, &version.to_string()], counter.get() as f64);
+    /// Puts what was counted, with the connections that are open and the bytes of requests in flight.
+    pub(crate) fn put(&self, connections: usize, in_flight_bytes: usize, scrape: &mut Scrape<'_>) {
+        for (row, api) in TABLE.iter().zip(&self.apis) {
+            let info = row.key.info();
+            for (version, counter) in (info.versions.min..).zip(&api.requests) {
+                if counter.get() > 0 {
+                    scrape.put(&REQUESTS, &[info.name, &version.to_string()], counter.get() as f64);
+                }
+            }
+            if api.micros.count() > 0 {
+                scrape.put_summary(&TOTAL_TIME, &[info.name], &api.micros, 1000.0);
             }
         }
-        if api.micros.count() > 0 {
-            scrape.put_summary(&TOTAL_TIME, &[info.name], &api.micros, 1000.0);
-        }
+        scrape.put(&BYTES_IN, &[], self.bytes_in.get() as f64);
+        scrape.put(&BYTES_OUT, &[], self.bytes_out.get() as f64);
+        scrape.put(&CREATED, &[], self.created.get() as f64);
+        scrape.put(&OPEN, &[], connections as f64);
+        scrape.put(&IN_FLIGHT_BYTES, &[], in_flight_bytes as f64);
     }
-    scrape.put(&BYTES_IN, &[], meters.bytes_in.get() as f64);
-    scrape.put(&BYTES_OUT, &[], meters.bytes_out.get() as f64);
-    scrape.put(&CREATED, &[], meters.created.get() as f64);
-    scrape.put(&OPEN, &[], server.limits.connections() as f64);
-    scrape.put(&IN_FLIGHT_BYTES, &[], server.limits.in_flight_bytes() as f64);
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who a connection speaks for, as Kafka writes it: `User:name`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,6 +54,25 @@ pub(crate) enum Resource<'a> {
     TransactionalId(&'a str),
     /// The cluster.
     Cluster,
+}
+
+/// Whoever a request comes from.
+pub(crate) trait Caller {
+    /// Who they are.
+    fn principal(&self) -> &Principal;
+
+    /// Where they are.
+    fn ip(&self) -> IpAddr;
+}
+
+impl<T: Caller> Caller for Arc<T> {
+    fn principal(&self) -> &Principal {
+        T::principal(self)
+    }
+
+    fn ip(&self) -> IpAddr {
+        T::ip(self)
+    }
 }
 
 /// Decides who may do what (`authorizer.class.name`).
