@@ -4,6 +4,7 @@
 
 use crate::partitions::{Hosted, Registry, Rules, log_config};
 use ottla_host::Host;
+use ottla_log::dir::boot::LastEnd;
 use ottla_log::dir::names::DirKind;
 use ottla_log::log::Opening;
 use ottla_log::{Doomed, Log, LogConfig, LogDir, PartitionName};
@@ -123,6 +124,15 @@ impl Storage {
         for (name, (at, dir_name)) in strays {
             if let Err(error) = set_aside(&self.host, &dirs[at], &name, &dir_name) {
                 dirs[at].fail("set a stray log aside", &error);
+            }
+        }
+        for dir in self.dirs() {
+            // After a failed sync everything is checked again until the machine is started anew.
+            if dir.last_end() == LastEnd::Lost
+                && !dir.is_offline()
+                && let Err(error) = dir.recovered()
+            {
+                tracing::warn!(dir = %dir.path().display(), %error, "recovery not noted; a kill is followed by another");
             }
         }
     }

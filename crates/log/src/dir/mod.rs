@@ -106,7 +106,7 @@ impl fmt::Debug for LogDir {
 
 impl LogDir {
     /// Opens a directory, made if it does not exist: takes its lock, reads its files, removes the clean marker so that
-    /// a crash from here on is seen as one, and notes the boot. `files_max` bounds the files kept open.
+    /// a crash from here on is seen as one, and notes the boot; after a loss [`LogDir::recovered`] does that. `files_max` bounds the files kept open.
     pub fn open(host: &Host, path: &Path, files_max: usize) -> Result<Arc<LogDir>, DirError> {
         let disk = &*host.disk;
         let io_at = |path: &Path| {
@@ -134,11 +134,13 @@ impl LogDir {
         let boot_id = disk.boot_id();
         let note = text(BOOT)?.as_deref().and_then(Boot::parse);
         let last_end = LastEnd::of(marker.is_some(), note.as_ref(), &boot_id);
-        // The note first: if the process dies between the two steps, the marker still says that all is flushed.
-        let sync_failed = last_end == LastEnd::SyncFailed;
-        let boot_path = path.join(BOOT);
-        let boot = Boot { boot_id, sync_failed };
-        disk.replace(&boot_path, boot.write().as_bytes(), false).map_err(io_at(&boot_path))?;
+        // The note first: if the process dies between the two steps, the marker still says that all is flushed. After a
+        // loss it waits for `recovered`: a process that dies before it has checked everything leaves that to the next.
+        if matches!(last_end, LastEnd::Clean | LastEnd::Killed) {
+            let boot_path = path.join(BOOT);
+            let boot = Boot { boot_id, sync_failed: false };
+            disk.replace(&boot_path, boot.write().as_bytes(), false).map_err(io_at(&boot_path))?;
+        }
         if marker.is_some() {
             // A removal that a loss of power undoes would call what is written from here on clean.
             disk.remove_file(&path.join(CLEAN_SHUTDOWN)).map_err(io_at(path))?;
@@ -270,8 +272,12 @@ impl LogDir {
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Says that all logs were opened and synced: memory can be trusted again after a failed sync.
+    /// Says that all logs were opened, and after a failed sync also synced: until this, another start checks as much as
+    /// this one. Does nothing after a stop that left nothing to check.
     pub fn recovered(&self) -> io::Result<()> {
+        if matches!(self.last_end, LastEnd::Clean | LastEnd::Killed) {
+            return Ok(());
+        }
         let note = Boot { boot_id: self.disk().boot_id(), sync_failed: false };
         self.disk().replace(&self.path.join(BOOT), note.write().as_bytes(), true)
     }
@@ -324,11 +330,18 @@ fn create_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         missing.push(dir);
     }
     disk.create_dir_all(path)?;
-    for dir in missing {
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        disk.sync_dir(parent)?;
+    let parent_of = |dir: &Path| match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    };
+    if missing.is_empty() {
+        // The process that made it may have died before its name was synced. A parent that we may not open was not ours.
+        return disk.sync_dir(&parent_of(path)).or_else(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(error),
+        });
     }
-    Ok(())
+    missing.into_iter().try_for_each(|dir| disk.sync_dir(&parent_of(dir)))
 }
 
 /// A checkpoint that cannot be understood counts as empty, as in Kafka: what it would have said is found by scanning.

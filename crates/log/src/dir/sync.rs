@@ -3,6 +3,7 @@
 use super::LogDir;
 use super::boot::{BOOT, Boot};
 use ottla_host::File;
+use ottla_host::planted::{self, Bug};
 use ottla_wire::ids::Offset;
 use std::io;
 use std::path::PathBuf;
@@ -28,11 +29,19 @@ pub struct SyncFailed;
 
 impl LogDir {
     /// Puts all of `flushes` on the device, files in parallel, then directories on the directory's thread.
+    ///
+    /// While the directory is offline this fails: after a failed sync the next one of the same file succeeds, without
+    /// what the first has lost.
     pub async fn sync(self: &Arc<LogDir>, flushes: &mut [Flush]) -> Result<(), SyncFailed> {
+        self.check_online()?;
         let files: Vec<_> = flushes.iter_mut().flat_map(|flush| std::mem::take(&mut flush.files)).collect();
         for result in self.host().disk.sync_all(files).await {
+            if planted::active(Bug::IgnoredSyncError) {
+                continue;
+            }
             result.map_err(|error| self.sync_failed(&error))?;
         }
+        self.check_online()?;
         let mut dirs: Vec<_> = flushes.iter_mut().flat_map(|flush| std::mem::take(&mut flush.dirs)).collect();
         dirs.sort();
         dirs.dedup();
@@ -52,9 +61,14 @@ impl LogDir {
 
     /// Puts all of a flush on the device now. Blocks: only on the directory's thread, at start and at stop.
     pub fn sync_now(&self, flush: &Flush) -> Result<(), SyncFailed> {
+        self.check_online()?;
         let files = flush.files.iter().try_for_each(|file| file.sync());
         let done = files.and_then(|()| flush.dirs.iter().try_for_each(|path| self.disk().sync_dir(path)));
         done.map_err(|error| self.sync_failed(&error))
+    }
+
+    fn check_online(&self) -> Result<(), SyncFailed> {
+        if self.is_offline() { Err(SyncFailed) } else { Ok(()) }
     }
 
     /// Notes on disk that memory may not be trusted in this boot, and takes the directory offline.

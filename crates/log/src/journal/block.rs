@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Lengths and positions are multiples of it.
 pub(super) const UNIT: usize = 4096;
 /// Bytes of the largest block: enough that a write costs little beside its bytes.
-pub(super) const BLOCK_MAX: usize = if cfg!(test) { 16 << 10 } else { 2 << 20 };
+pub(super) const BLOCK_MAX: usize = if cfg!(debug_assertions) { 16 << 10 } else { 2 << 20 };
 /// Bytes in front of the entries.
 pub(super) const HEADER: usize = 32;
 const MAGIC: u64 = u64::from_be_bytes(*b"ottlaJ01");

@@ -23,6 +23,7 @@ use crate::segment::Segment;
 use crate::view::View;
 use block::{BLOCK_MAX, Block};
 use ottla_host::File;
+use ottla_host::planted::{self, Bug};
 use section::Sections;
 use std::collections::VecDeque;
 use std::fmt;
@@ -86,6 +87,9 @@ impl Journal {
 
     /// Takes an entry with the bytes in `parts`; the view's journalled end follows when it is on the device.
     pub(crate) fn append(self: &Arc<Journal>, change: &Change<'_>, entry: &Entry<'_>, parts: &[IoSlice<'_>]) {
+        if planted::active(Bug::AckBeforeFlush) {
+            change.view.journalled_to(change.end, change.view.generation());
+        }
         let mut state = self.state();
         let mut rest = entry::Parts::new(parts);
         let mut at = entry.position;

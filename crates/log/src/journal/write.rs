@@ -7,6 +7,7 @@ use super::{Journal, State};
 use crate::dir::LogDir;
 use ottla_host::File;
 use ottla_host::disk::{Open, write_all_at};
+use ottla_host::planted::{self, Bug};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,8 @@ impl Journal {
         if file.len()? != size * SECTIONS {
             fill(&*file, size * SECTIONS)?;
         }
+        // Its name too, whoever made it: a journal that a loss of power takes away has promised nothing.
+        dir.disk().sync_dir(dir.path())?;
         let first = found.last + 1;
         let state = State {
             filling: Block::new(first),
@@ -119,6 +122,9 @@ impl Journal {
     fn settle_behind(self: &Arc<Journal>) {
         let Some(dir) = self.dir.upgrade() else { return };
         let Some((last, touched)) = self.sections().oldest() else { return };
+        if planted::active(Bug::EarlyRecycle) {
+            return self.sections().settle(last);
+        }
         let journal = Arc::clone(self);
         let tasks = Arc::clone(&dir.host().tasks);
         let work = async move {

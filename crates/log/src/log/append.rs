@@ -6,6 +6,7 @@ use super::roll::Next;
 use crate::producers::{Completed, Facts, Origin, Refusal, Verdict};
 use crate::segment::Tip;
 use crate::segment::aborted::AbortedTransaction;
+use ottla_host::planted::{self, Bug};
 use ottla_host::{File, WallClock};
 use ottla_wire::batch::{Stamp, ValidBatch};
 use ottla_wire::ids::{LeaderEpoch, Offset, ProducerId};
@@ -80,14 +81,19 @@ impl Log {
             return;
         }
         let mut group = self.new_group(batches.len());
-        for append in batches {
-            let outcome = match self.place(epoch, now, append, &mut group, out) {
-                Ok(outcome) => outcome,
-                Err(refusal) => Appended::Refused(refusal),
-            };
-            out.push(outcome);
+        for (index, append) in batches.iter().enumerate() {
+            match self.place(epoch, now, append, &mut group, out) {
+                Ok(outcome) => out.push(outcome),
+                Err(refusal @ (Refusal::DiskFull | Refusal::Offline)) => {
+                    // What follows may build on what could not be written: a later batch of the same producer.
+                    out.extend(batches[index..].iter().map(|_| Appended::Refused(refusal)));
+                    break;
+                }
+                Err(refusal) => out.push(Appended::Refused(refusal)),
+            }
         }
-        self.write_group(epoch, &group, out);
+        // A refusal stands in the outcomes.
+        let _ = self.write_group(epoch, &group, out);
         self.check();
     }
 
@@ -111,6 +117,7 @@ impl Log {
         match self.producers.check(&facts, append.origin, &group.facts) {
             Verdict::Accept => {}
             Verdict::Refuse(refusal) => return Err(refusal),
+            Verdict::Duplicate(_) if planted::active(Bug::ForgottenDuplicate) => {}
             Verdict::Duplicate(known) => {
                 return Ok(Appended::Duplicate {
                     base_offset: Offset(known.first_offset()),
@@ -133,7 +140,7 @@ impl Log {
         );
         if must_roll || group.batches.len() >= GROUP_MAX {
             let full = std::mem::replace(group, self.new_group(0));
-            self.write_group(epoch, &full, out);
+            self.write_group(epoch, &full, out)?;
             *group = self.new_group(1);
         }
         if must_roll || self.active.is_none() {
@@ -169,20 +176,23 @@ impl Log {
     }
 
     /// Writes a group and takes it in, or turns its outcomes into refusals.
-    fn write_group(&mut self, epoch: LeaderEpoch, group: &Group<'_>, out: &mut [Appended]) {
-        let Some(first) = group.batches.first() else { return };
+    fn write_group(&mut self, epoch: LeaderEpoch, group: &Group<'_>, out: &mut [Appended]) -> Result<(), Refusal> {
+        let Some(first) = group.batches.first() else { return Ok(()) };
         let (start, base) = (first.placed.position, self.end());
         let mut parts = Vec::with_capacity(2 * group.batches.len());
         for batch in &group.batches {
             parts.push(IoSlice::new(batch.stamp.bytes()));
             parts.push(IoSlice::new(batch.rest));
         }
+        if planted::active(Bug::ReorderedAppend) {
+            parts.rotate_left(2);
+        }
         if let Err(error) = self.write_parts(&mut parts, start) {
             let refusal = self.refuse("append", &error);
             for batch in &group.batches {
                 out[batch.outcome] = Appended::Refused(refusal);
             }
-            return;
+            return Err(refusal);
         }
         self.update_epoch_at(epoch, base);
         let placed = group.batches.iter().map(|batch| batch.placed);
@@ -196,6 +206,7 @@ impl Log {
                 parts.push(IoSlice::new(batch.rest));
             }
         });
+        Ok(())
     }
 
     /// Writes all parts at `start` of the active segment; on any failure the file is as long as before.
@@ -210,6 +221,7 @@ impl Log {
             }
             match file.write_at(parts, at) {
                 Ok(0) => break io::ErrorKind::WriteZero.into(),
+                Ok(_) if planted::active(Bug::IgnoredShortWrite) => return Ok(()),
                 Ok(written) => {
                     at += written as u64;
                     IoSlice::advance_slices(&mut parts, written);

@@ -5,6 +5,7 @@ use crate::dir::Flush;
 use crate::dir::names::FileKind;
 use crate::segment::Segment;
 use ottla_host::disk::Open;
+use ottla_host::planted::{self, Bug};
 use ottla_host::{File, WallClock};
 use ottla_wire::ids::Offset;
 use std::io;
@@ -55,10 +56,9 @@ impl Log {
             return Ok(None);
         }
         self.write_epochs()?;
-        let mut flush =
-            Flush { through: Offset(through), files: Vec::new(), dirs: vec![self.home().path().to_path_buf()] };
-        flush.dirs.push(self.home().log_dir().path().to_owned());
-        let unsynced = segments.iter().filter(|segment| segment.end() > self.recovery_point);
+        let mut flush = Flush { through: Offset(through), files: Vec::new(), dirs: Vec::new() };
+        // One that ends at the recovery point may have been closed since: its indexes and snapshot are newer than that.
+        let unsynced = segments.iter().filter(|segment| segment.end() >= self.recovery_point);
         for segment in unsynced.filter(|segment| segment.base() < through && segment.size() > 0) {
             flush.files.push(segment.log_file(self.home())?);
             if segment.base() < active_base {
@@ -73,6 +73,9 @@ impl Log {
             self.entries_dirty = false;
         }
         self.flushes += 1;
+        if planted::active(Bug::UnsyncedDirectory) {
+            flush.dirs.clear();
+        }
         Ok(Some(flush))
     }
 
@@ -102,8 +105,10 @@ impl Log {
         Ok(())
     }
 
-    /// Tells that a flush has succeeded. A truncation meanwhile may have taken back what it covered.
+    /// Tells that a flush has succeeded. A truncation meanwhile has taken back what lay above
+    /// its end, and what was appended there since is not on the device.
     pub fn flushed(&mut self, through: Offset, now: WallClock) {
+        let through = if planted::active(Bug::EarlyRecoveryPoint) { self.view.end() } else { through };
         let through = through.0.min(self.flush_limit).min(self.end());
         self.flushes = self.flushes.saturating_sub(1);
         if self.flushes == 0 {

@@ -14,7 +14,7 @@ use crate::dir::{LogDir, SMALL_FILE_MAX};
 use crate::epochs::Epochs;
 use crate::home::Home;
 use crate::producers::Producers;
-use crate::segment::Segment;
+use crate::segment::{Segment, entry};
 use crate::view::View;
 use load::Check;
 use ottla_host::WallClock;
@@ -177,7 +177,9 @@ impl Log {
         for at in 0..count {
             let here = stored[at];
             let is_last = at + 1 == count;
+            let closed_well = self.is_closed_well(here, opening)?;
             let check = match opening.last_end {
+                _ if !closed_well => Check::All { from_device: false },
                 _ if here.base >= unsynced => Check::All { from_device: opening.last_end == LastEnd::SyncFailed },
                 LastEnd::Clean => Check::Nothing,
                 LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => Check::Tail,
@@ -221,6 +223,19 @@ impl Log {
     /// leaves gaps by intent.
     fn is_behind_gap(&self, before: &[Arc<Segment>], here: Stored) -> bool {
         !self.config.compact && before.last().is_some_and(|previous| previous.end() != here.base)
+    }
+
+    /// Whether the indexes of a closed segment are whole. One that ends at the recovery point may have been closed after
+    /// the sync that the point speaks of, and a loss of power may have torn what was written then.
+    fn is_closed_well(&self, stored: Stored, opening: Opening) -> io::Result<bool> {
+        let is_lost = matches!(opening.last_end, LastEnd::Lost | LastEnd::SyncFailed);
+        if !is_lost || stored.next_base != opening.recovery_point.0 {
+            return Ok(true);
+        }
+        let read = |kind| self.home().disk().read(&self.home().file_path(stored.base, kind), SEGMENT_BYTES_MAX);
+        let offsets = read(FileKind::OffsetIndex)?.unwrap_or_default();
+        let times = read(FileKind::TimeIndex)?.unwrap_or_default();
+        Ok(entry::offsets_rise(&offsets) && entry::times_rise(&times))
     }
 
     fn has_index(&self, stored: Stored) -> io::Result<bool> {

@@ -10,6 +10,7 @@ use crate::producers::Producers;
 use crate::segment::lookup::Found;
 use crate::segment::{Segment, Tip};
 use ottla_host::WallClock;
+use ottla_host::planted::{self, Bug};
 use ottla_wire::ids::Offset;
 use std::io;
 use std::path::PathBuf;
@@ -86,7 +87,7 @@ impl Log {
             segment.close_files();
             self.remove_files(segment.base())?;
         }
-        if last.size() > 0 {
+        if last.size() > 0 && !planted::active(Bug::SkippedTruncate) {
             last.log_file(self.home())?.set_len(position)?;
         }
         last.close_files();

@@ -96,6 +96,22 @@ pub(crate) fn last_where<E: Entry>(
     Ok(entries.take_while(|(entry, _)| before(entry)).last().map(|(entry, at)| (at, entry)))
 }
 
+/// Whether an offset index is whole: offsets and positions rise from entry to entry.
+pub(crate) fn offsets_rise(bytes: &[u8]) -> bool {
+    let entries = || bytes.chunks_exact(OffsetEntry::SIZE).map(OffsetEntry::read);
+    let mut pairs = entries().zip(entries().skip(1));
+    bytes.len().is_multiple_of(OffsetEntry::SIZE)
+        && pairs.all(|(one, next)| one.relative < next.relative && one.position < next.position)
+}
+
+/// Whether a time index is whole: timestamps and offsets do not fall, and no entry but the first may be nothing.
+pub(crate) fn times_rise(bytes: &[u8]) -> bool {
+    let entries = || bytes.chunks_exact(TimeEntry::SIZE).map(TimeEntry::read);
+    let mut pairs = entries().zip(entries().skip(1));
+    bytes.len().is_multiple_of(TimeEntry::SIZE)
+        && pairs.all(|(one, next)| one.timestamp <= next.timestamp && one.relative < next.relative)
+}
+
 /// The bytes of entries.
 pub(crate) fn to_bytes<E: Entry>(entries: &[E]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(entries.len() * E::SIZE);

@@ -97,17 +97,30 @@ impl Content {
         self.writes += 1;
         let end = at + bytes.len();
         self.hold(at..end);
-        if end > self.live.len() {
-            self.live.resize(end, 0);
+        self.put(at, bytes);
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        let before = self.live.len();
+        // The length follows the last page to the device.
+        if at + bytes.len() > before.saturating_sub(1) / PAGE * PAGE {
             self.len_lost = false;
         }
-        self.live[at..end].copy_from_slice(bytes);
+        if at > before {
+            self.live.resize(at, 0);
+        }
+        let inside = (self.live.len() - at).min(bytes.len());
+        self.live[at..at + inside].copy_from_slice(&bytes[..inside]);
+        self.live.extend_from_slice(&bytes[inside..]);
     }
 
     /// Writes through to the device.
     pub(super) fn write_durably(&mut self, at: usize, bytes: &[u8]) {
-        self.write(at, bytes);
-        for page in pages(at..at + bytes.len()) {
+        self.writes += 1;
+        let end = at + bytes.len();
+        self.put(at, bytes);
+        let held: Vec<usize> = self.held.range(pages(at..end)).map(|(page, _)| *page).collect();
+        for page in held {
             self.held.remove(&page);
         }
         self.device_len = self.device_len.max(at + bytes.len());
@@ -168,16 +181,18 @@ impl Content {
         }
     }
 
-    /// The device refuses some of the pages; the kernel marks them clean all the same.
+    /// The device refuses some of the pages; the kernel marks them clean all the same. The length does not come to cover
+    /// a last page that was refused.
     pub(super) fn fail_sync(&mut self, capture: Capture, random: &mut Random) {
+        let last = capture.len.saturating_sub(1) / PAGE;
         for (page, image) in capture.pages {
             if random.coin() {
                 self.put_on_device(page, image, capture.upto);
             } else if let Some(held) = self.held.get_mut(&page) {
                 held.lost = held.written <= capture.upto;
+                self.len_lost |= held.lost && page == last;
             }
         }
-        self.len_lost = random.coin();
     }
 
     fn put_on_device(&mut self, page: usize, image: Page, upto: u64) {
@@ -214,7 +229,7 @@ impl Content {
             let start = (page * PAGE).min(self.live.len());
             let end = (start + PAGE).min(self.live.len());
             let page_kept = !held.lost && mood.keeps(random);
-            let torn = !held.lost && random.chance(200_000);
+            let torn = !held.lost && random.chance(500_000);
             for (index, sector) in self.live[start..end].chunks_mut(SECTOR).enumerate() {
                 let kept = if torn { random.coin() } else { page_kept };
                 if !kept {

@@ -1,21 +1,36 @@
 //! The named threads of a node as tasks: work of one lane in order, that of several in any.
 
+use super::Exec;
+use super::timer::Sleep;
+use crate::clock::SimClock;
+use crate::random::Random;
 use ottla_host::BoxFuture;
+use ottla_host::clock::Clock;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::task::Poll;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 type Job = (Box<dyn FnOnce() + Send>, oneshot::Sender<()>);
 
-/// The lanes of one life of a node. Lock order: a leaf; work runs without the lock.
-#[derive(Default)]
+/// What it takes at most until a thread gets to its next work.
+const DELAY_MAX_NS: u64 = 400_000;
+
+/// The lanes of one life of a node. Lock order: leaves; work runs without a lock.
 pub(super) struct Lanes {
     queues: Mutex<BTreeMap<String, VecDeque<Job>>>,
+    delays: Mutex<Random>,
+    exec: Arc<Exec>,
+    clock: SimClock,
 }
 
 impl Lanes {
+    pub(super) fn new(exec: Arc<Exec>, clock: SimClock, node: u64) -> Lanes {
+        let seed = node ^ clock.monotonic().0;
+        Lanes { queues: Mutex::default(), delays: Mutex::new(Random::stream(seed, "lanes")), exec, clock }
+    }
+
     /// Queues `work`; answers the runner to spawn when the lane was idle.
     pub(super) fn push(
         self: &Arc<Self>,
@@ -33,7 +48,9 @@ impl Lanes {
     fn run(self: Arc<Self>, lane: String) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             loop {
-                let_others_run().await;
+                let delay = self.delays.lock().below(DELAY_MAX_NS);
+                let start = self.clock.monotonic() + Duration::from_nanos(delay);
+                Sleep::new(Arc::clone(&self.exec), self.clock.clone(), start).await;
                 let Some((work, done)) = self.pop(&lane) else { return };
                 work();
                 // Nobody need wait for it.
@@ -50,16 +67,4 @@ impl Lanes {
         }
         job
     }
-}
-
-async fn let_others_run() {
-    let mut has_waited = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut has_waited, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

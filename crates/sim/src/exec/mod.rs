@@ -27,7 +27,7 @@ pub(crate) type Panic = Box<dyn Any + Send>;
 /// The task that runs the story of a simulation.
 const MAIN: u64 = 0;
 /// Steps after which a run counts as caught in a loop.
-const STEPS_MAX: u64 = 50_000_000;
+const STEPS_MAX: u64 = 5_000_000;
 /// What a step takes at most.
 const STEP_TIME_MAX_NS: u64 = 3_000;
 

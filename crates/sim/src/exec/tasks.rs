@@ -18,7 +18,8 @@ pub(crate) struct SimTasks {
 
 impl SimTasks {
     pub(crate) fn new(exec: Arc<Exec>, clock: SimClock, node: u64) -> SimTasks {
-        SimTasks { exec, clock, node, lanes: Arc::default() }
+        let lanes = Arc::new(Lanes::new(Arc::clone(&exec), clock.clone(), node));
+        SimTasks { exec, clock, node, lanes }
     }
 }
 

@@ -152,10 +152,11 @@ impl Network {
             machine.is_silent = is_silent;
         }
         state.listeners.retain(|_, waiting| waiting.node != id);
+        let is_connected = state.pipes.values().any(|pipe| pipe.from == id || pipe.to == id);
         for pipe in state.pipes.values_mut().filter(|pipe| pipe.from == id || pipe.to == id) {
             if is_silent { pipe.become_half_open() } else { pipe.reset() }
         }
-        if is_silent {
+        if is_silent && is_connected {
             state.meet("half-open connections");
         }
     }

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 /// A record's content: who wrote it, and which of theirs it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Value {
-    pub producer: u32,
-    pub number: u32,
+pub(crate) struct Value {
+    pub(crate) producer: u32,
+    pub(crate) number: u32,
 }
 
 impl Value {
     /// Always as long, so that a batch may come to lie exactly where another was.
-    pub fn bytes(self) -> [u8; 24] {
+    pub(crate) fn bytes(self) -> [u8; 24] {
         let mut bytes = [b'.'; 24];
         bytes[..4].copy_from_slice(&self.producer.to_be_bytes());
         bytes[4..8].copy_from_slice(&self.number.to_be_bytes());
@@ -31,18 +31,18 @@ impl Value {
 
 /// What the world has seen of the log.
 #[derive(Default)]
-pub struct Checker {
+pub(crate) struct Checker {
     /// Producers that may not repeat.
-    pub idempotent: Vec<u32>,
+    pub(crate) idempotent: Vec<u32>,
     acknowledged: BTreeMap<Offset, Value>,
     seen: BTreeMap<Offset, Value>,
-    pub acknowledgements: u64,
-    pub failures: u64,
+    pub(crate) acknowledgements: u64,
+    pub(crate) failures: u64,
 }
 
 impl Checker {
     /// A producer was told that its batch lies at `base`.
-    pub fn acknowledged(&mut self, base: Offset, values: &[Value]) {
+    pub(crate) fn acknowledged(&mut self, base: Offset, values: &[Value]) {
         self.acknowledgements += 1;
         for (offset, value) in (base.0..).zip(values) {
             let before = self.acknowledged.insert(Offset(offset), *value);
@@ -54,12 +54,12 @@ impl Checker {
     }
 
     /// A batch was not acknowledged.
-    pub fn failed(&mut self, _failure: Failure) {
+    pub(crate) fn failed(&mut self, _failure: Failure) {
         self.failures += 1;
     }
 
     /// A reader was shown this slice.
-    pub fn saw(&mut self, slice: &Slice) {
+    pub(crate) fn saw(&mut self, slice: &Slice) {
         for (offset, value) in records_of(slice) {
             let before = self.seen.insert(offset, value);
             assert!(before.is_none_or(|before| before == value), "{offset:?} was {before:?} and is {value:?}");
@@ -67,7 +67,7 @@ impl Checker {
     }
 
     /// Reads the whole log and compares it with all that is known.
-    pub fn check(&self, view: &View) {
+    pub(crate) fn check(&self, view: &View) {
         let records = read_all(view);
         for (offset, value) in self.acknowledged.iter().chain(&self.seen) {
             let found = records.get(offset);

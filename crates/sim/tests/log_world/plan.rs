@@ -6,38 +6,41 @@ use std::sync::Arc;
 
 /// When a record is acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Durability {
+pub(crate) enum Durability {
     /// In the page cache: survives the death of the process.
     Memory,
     /// On the device: survives the loss of power.
     Device,
+    /// In the journal: survives the loss of power too.
+    Journal,
 }
 
 /// A run.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub durability: Durability,
-    pub config: Arc<LogConfig>,
-    pub rates: FaultRates,
-    pub files_max: usize,
-    pub producers: usize,
-    pub batches: usize,
-    pub lives: usize,
+pub(crate) struct Plan {
+    pub(crate) durability: Durability,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) rates: FaultRates,
+    pub(crate) files_max: usize,
+    pub(crate) producers: usize,
+    pub(crate) batches: usize,
+    pub(crate) lives: usize,
 }
 
 impl Plan {
     /// The plan of a seed.
-    pub fn draw(random: &mut Random) -> Plan {
-        let durability = if random.coin() { Durability::Memory } else { Durability::Device };
+    pub(crate) fn draw(random: &mut Random) -> Plan {
+        let durability = [Durability::Memory, Durability::Device, Durability::Journal][random.index(3)];
         let config = LogConfig {
             segment_bytes: 600 + random.below(4000) as u32,
             index_interval_bytes: 64 + random.below(400) as u32,
             index_bytes_max: 96 + random.below(1000) as u32,
             append_time: random.chance(200_000),
             preallocate: random.chance(200_000),
+            journal: durability == Durability::Journal,
             ..LogConfig::default()
         };
-        let on_device = u32::from(durability == Durability::Device);
+        let on_device = u32::from(durability != Durability::Memory);
         let rates = FaultRates {
             short_write: 30_000,
             write_error: 500,

@@ -16,28 +16,28 @@ const IN_FLIGHT_MAX: usize = 5;
 const RETRY_PAUSE: Duration = Duration::from_millis(2);
 
 /// The server of the moment; none while the node is down.
-pub type Current = Arc<Mutex<Option<Arc<Server>>>>;
+pub(crate) type Current = Arc<Mutex<Option<Arc<Server>>>>;
 
 /// A batch on its way.
 #[derive(Clone)]
-pub struct Batch {
-    pub values: Vec<Value>,
+pub(crate) struct Batch {
+    pub(crate) values: Vec<Value>,
     bytes: Vec<u8>,
 }
 
-pub struct Producer {
-    pub sim: Sim,
-    pub current: Current,
-    pub checker: Arc<Mutex<Checker>>,
-    pub number: u32,
-    pub is_idempotent: bool,
+pub(crate) struct Producer {
+    pub(crate) sim: Sim,
+    pub(crate) current: Current,
+    pub(crate) checker: Arc<Mutex<Checker>>,
+    pub(crate) number: u32,
+    pub(crate) is_idempotent: bool,
 }
 
 type Answers = Vec<oneshot::Receiver<Result<Offset, Failure>>>;
 
 impl Producer {
     /// Sends `count` batches until each is acknowledged, or given up by a plain producer.
-    pub async fn run(self, count: usize, mut random: Random) {
+    pub(crate) async fn run(self, count: usize, mut random: Random) {
         let mut sequence = 0;
         let batches = (0..count).map(|_| self.make(&mut sequence, &mut random));
         let mut unsent: VecDeque<Batch> = batches.collect();
@@ -61,7 +61,7 @@ impl Producer {
             let id = ProducerId(i64::from(self.number));
             builder = builder.producer(ProducerOfBatch { id, epoch: ProducerEpoch(0), base_sequence: *sequence });
         }
-        let count = if random.coin() { 1 } else { 1 + random.index(4) };
+        let count = [1, 1, 1 + random.index(4), 1 + random.index(16)][random.index(4)];
         let mut values = Vec::new();
         for _ in 0..count {
             let value = Value { producer: self.number, number: *sequence as u32 };

@@ -2,6 +2,7 @@
 
 use crate::plan::{Durability, Plan};
 use ottla_host::Host;
+use ottla_log::dir::boot::LastEnd;
 use ottla_log::dir::checkpoint::RECOVERY_POINT;
 use ottla_log::log::Opening;
 use ottla_log::{Append, Appended, Flush, Log, LogDir, Origin, PartitionName, Refusal};
@@ -15,13 +16,13 @@ use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub const DATA: &str = "/data";
+pub(crate) const DATA: &str = "/data";
 const QUEUE_MAX: usize = 64;
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(7);
 
 /// Why a batch was not acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     Refused(Refusal),
     /// The leader has lost the batch before it was acknowledged.
     Truncated,
@@ -30,9 +31,9 @@ pub enum Failure {
 }
 
 /// A batch and the one who waits for its base offset.
-pub struct Request {
-    pub bytes: Vec<u8>,
-    pub answer: oneshot::Sender<Result<Offset, Failure>>,
+pub(crate) struct Request {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) answer: oneshot::Sender<Result<Offset, Failure>>,
 }
 
 /// A batch that is in the log and not acknowledged yet.
@@ -43,29 +44,33 @@ struct Waiting {
 }
 
 /// One life of the broker. Lock order: `log`, then `waiting`.
-pub struct Server {
-    pub requests: mpsc::Sender<Request>,
-    pub log: Mutex<Log>,
-    pub dir: Arc<LogDir>,
+pub(crate) struct Server {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) log: Mutex<Log>,
+    pub(crate) dir: Arc<LogDir>,
     host: Host,
     plan: Plan,
     epoch: AtomicI32,
     /// Everything below is acknowledged and shown to readers.
-    pub watermark: AtomicI64,
+    pub(crate) watermark: AtomicI64,
     /// Where this life began: what an earlier one has acknowledged lies below.
     found: Offset,
     waiting: Mutex<VecDeque<Waiting>>,
-    appended: Notify,
+    /// Something was appended, or has reached the journal.
+    appended: Arc<Notify>,
 }
 
-pub fn name() -> PartitionName {
+pub(crate) fn name() -> PartitionName {
     PartitionName { topic: "orders".into(), partition: PartitionIndex(0) }
 }
 
 impl Server {
     /// Opens the directory and the log, and starts the tasks. Fails when the disk does.
-    pub fn open(host: &Host, plan: &Plan, epoch: i32) -> Result<Arc<Server>, String> {
+    pub(crate) fn open(host: &Host, plan: &Plan, epoch: i32) -> Result<Arc<Server>, String> {
         let dir = LogDir::open(host, Path::new(DATA), plan.files_max).map_err(|error| error.to_string())?;
+        if plan.durability == Durability::Journal {
+            dir.start_journal(0).map_err(|error| error.to_string())?;
+        }
         let now = host.clock.wall();
         let config = Arc::clone(&plan.config);
         let dir_name = format!("{}-{}", name().topic, name().partition.0);
@@ -76,10 +81,14 @@ impl Server {
         } else {
             Log::create(&dir, &name(), None, config, now).map_err(|error| error.to_string())?
         };
+        if dir.last_end() == LastEnd::Lost {
+            dir.recovered().map_err(|error| error.to_string())?;
+        }
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let watermark = match plan.durability {
             Durability::Memory => log.view().end(),
             Durability::Device => log.recovery_point(),
+            Durability::Journal => log.view().journalled_end(),
         };
         let found = log.view().end();
         let server = Arc::new(Server {
@@ -92,8 +101,10 @@ impl Server {
             watermark: AtomicI64::new(watermark.0),
             found,
             waiting: Mutex::default(),
-            appended: Notify::new(),
+            appended: Arc::new(Notify::new()),
         });
+        let appended = Arc::clone(&server.appended);
+        server.log.lock().view().on_journalled(Box::new(move || appended.notify_one()));
         host.tasks.spawn("append", Box::pin(Arc::clone(&server).append_all(queue)));
         host.tasks.spawn("flush", Box::pin(Arc::clone(&server).flush_all()));
         host.tasks.spawn("checkpoint", Box::pin(Arc::clone(&server).checkpoint_all()));
@@ -159,8 +170,8 @@ impl Server {
         loop {
             self.appended.notified().await;
             // Waiters may lie below the recovery point already: repetitions of what is durable.
-            if on_device {
-                self.acknowledge(self.log.lock().recovery_point());
+            if let Some(promised) = self.promised() {
+                self.acknowledge(promised);
             }
             while self.waits_for(on_device) {
                 let Ok(flush) = self.log.lock().flush(on_device) else { break };
@@ -168,10 +179,19 @@ impl Server {
                 if self.sync(flush).await.is_err() {
                     return;
                 }
-                if on_device {
-                    self.acknowledge(self.log.lock().recovery_point());
+                if let Some(promised) = self.promised() {
+                    self.acknowledge(promised);
                 }
             }
+        }
+    }
+
+    /// End of what survives whatever the mode promises to survive; None where that is the log's end.
+    fn promised(&self) -> Option<Offset> {
+        match self.plan.durability {
+            Durability::Memory => None,
+            Durability::Device => Some(self.log.lock().recovery_point()),
+            Durability::Journal => Some(self.log.lock().view().journalled_end()),
         }
     }
 
@@ -202,7 +222,7 @@ impl Server {
     }
 
     /// Another term begins, in which nothing is known of what was not acknowledged.
-    pub fn lose_unacknowledged(&self) -> std::io::Result<()> {
+    pub(crate) fn lose_unacknowledged(&self) -> std::io::Result<()> {
         let mut log = self.log.lock();
         let end = Offset(self.watermark.load(Ordering::Relaxed)).max(self.found);
         log.truncate_to(end, self.host.clock.wall())?;
@@ -215,7 +235,7 @@ impl Server {
     }
 
     /// What the log has, for people who look for a bug.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let log = self.log.lock();
         let (view, last_end) = (log.view(), self.dir.last_end());
         let producers = log.producers().map(|producer| (producer.producer_id.0, producer.last_sequence));
@@ -226,7 +246,7 @@ impl Server {
     }
 
     /// Stops as a broker does on SIGTERM.
-    pub async fn stop(&self) -> Result<(), String> {
+    pub(crate) async fn stop(&self) -> Result<(), String> {
         let flush = self.log.lock().close().map_err(|error| error.to_string())?;
         if let Some(flush) = flush {
             self.sync(flush).await.map_err(|()| "sync failed".to_owned())?;

@@ -4,9 +4,11 @@ use crate::checker::Checker;
 use crate::plan::{Durability, Plan};
 use crate::producer::{Current, Producer};
 use crate::server::Server;
+use ottla_host::Disk;
 use ottla_sim::{Crash, FaultRates, Node, Random, Sim};
 use ottla_wire::ids::Offset;
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a run counts beside its faults.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Totals {
-    pub acknowledgements: u64,
-    pub failures: u64,
+pub(crate) struct Totals {
+    pub(crate) acknowledgements: u64,
+    pub(crate) failures: u64,
 }
 
 struct Story {
@@ -34,7 +36,7 @@ struct Story {
 }
 
 /// Runs a seed's plan to its end; panics on the first thing that does not hold.
-pub async fn run(sim: Sim) -> Totals {
+pub(crate) async fn run(sim: Sim) -> Totals {
     let mut random = sim.random("story");
     let plan = Plan::draw(&mut random);
     let node = sim.node("broker");
@@ -107,7 +109,7 @@ impl Story {
     }
 
     fn crash_kind(&mut self) -> Crash {
-        let power_counts = self.plan.durability == Durability::Device;
+        let power_counts = self.plan.durability != Durability::Memory;
         if power_counts && self.random.chance(700_000) { Crash::Power } else { Crash::Process }
     }
 
@@ -133,10 +135,18 @@ impl Story {
 
     /// After a clean stop everything survives, whatever was promised.
     async fn stop_cleanly(&mut self) {
-        let server = self.current.lock().take();
-        if let Some(server) = server
-            && server.stop().await.is_ok()
-        {
+        let Some(server) = self.current.lock().take().filter(|_| !self.node.is_down()) else { return };
+        let stopped = Arc::<Mutex<Option<bool>>>::default();
+        let answer = Arc::clone(&stopped);
+        self.node.spawn("stop", async move {
+            let done = server.stop().await.is_ok();
+            *answer.lock() = Some(done);
+        });
+        // The node may die in it.
+        while stopped.lock().is_none() && !self.node.is_down() {
+            self.sim.sleep(Duration::from_micros(200)).await;
+        }
+        if *stopped.lock() == Some(true) && !self.node.is_down() {
             self.sim.meet("clean stop");
             self.node.crash(if self.random.coin() { Crash::Power } else { Crash::Process });
         } else {
@@ -183,6 +193,15 @@ impl Story {
         }
     }
 
+    /// Segments and their sizes on the disk.
+    fn logs(&self) -> Vec<(String, u64)> {
+        let (disk, dir) = (self.node.disk(), Path::new("/data/orders-0"));
+        let entries = disk.list(dir).unwrap_or_default().into_iter();
+        let logs = entries.filter(|entry| entry.name.ends_with(".log"));
+        logs.map(|entry| (entry.name.clone(), disk.stat(&dir.join(entry.name)).unwrap().map_or(0, |stat| stat.len)))
+            .collect()
+    }
+
     /// Opens the log, through crashes while it recovers, and compares what is there with what must be.
     async fn open(&mut self) {
         self.epoch += 1;
@@ -193,6 +212,7 @@ impl Story {
                 let how = self.crash_kind();
                 disk.crash_at(disk.operations() + self.random.below(30), how);
             }
+            self.sim.tell(|| format!("attempt {attempt} to open {:?}", self.logs()));
             match Server::open(&self.node.host(), &self.plan, self.epoch) {
                 Ok(server) if !self.node.is_down() => {
                     let view = Arc::clone(server.log.lock().view());

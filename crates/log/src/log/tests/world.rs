@@ -101,7 +101,9 @@ impl World {
     }
 
     pub(super) fn dir(&self) -> Arc<LogDir> {
-        LogDir::open(&host(&self.disk), Path::new("/d"), 64).unwrap()
+        let dir = LogDir::open(&host(&self.disk), Path::new("/d"), 64).unwrap();
+        dir.recovered().unwrap();
+        dir
     }
 
     pub(super) fn create(&self) -> Log {
