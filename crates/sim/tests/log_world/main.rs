@@ -1,9 +1,6 @@
 //! Producers against a log on a disk that loses, tears and fails, under a process that dies: what was acknowledged stays.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the modules of a test fail by unwrap"
-)]
+#![expect(clippy::unwrap_used, reason = "the modules of a test fail by unwrap")]
 
 mod checker;
 mod plan;
