@@ -21,8 +21,6 @@ use crate::protocol::{Client, frame, topics};
 use crate::server::{Kind, Server};
 
 const TOPIC: &str = "kill9";
-/// Requests in flight, as an idempotent producer may have.
-const IN_FLIGHT: usize = 5;
 const RECORDS_A_BATCH: i64 = 4;
 const VALUE_SIZE: usize = 200;
 /// A producer that gets no acknowledgement for so long after a start has found a fault.
@@ -46,6 +44,10 @@ pub(crate) struct Options {
     /// Producers, each with a partition to itself.
     #[arg(long, default_value_t = 8)]
     producers: i32,
+    /// Requests in flight of each producer, at most 5. Apache Kafka's snapshots know a producer's last batch alone, so with more
+    /// than one it may refuse after a start what it had written before.
+    #[arg(long, default_value_t = 5)]
+    in_flight: usize,
     /// Folder for the server's data.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -70,13 +72,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ids: Result<Vec<Producer>> = (0..options.producers).map(|_| topics::new_producer(&mut client)).collect();
     let acknowledged: Vec<AtomicI64> = (0..options.producers).map(|_| AtomicI64::new(0)).collect();
     let stop = AtomicBool::new(false);
-    let address = server.address();
+    let (address, in_flight) = (server.address(), options.in_flight);
     std::thread::scope(|scope| -> Result<()> {
         let producers: Vec<_> = (ids?.into_iter().zip(&acknowledged).zip(0..))
             .map(|((producer, acknowledged), partition)| {
                 let stop = &stop;
                 scope.spawn(move || {
-                    let mut load = Load { producer, partition, next: 0, unacknowledged: VecDeque::new(), acknowledged };
+                    let unacknowledged = VecDeque::new();
+                    let mut load = Load { producer, partition, in_flight, next: 0, unacknowledged, acknowledged };
                     let done = load.run_until(address, stop);
                     stop.fetch_or(done.is_err(), Relaxed);
                     done
@@ -150,6 +153,7 @@ fn verify(server: &mut Server, acknowledged: &[AtomicI64]) -> Result<i64> {
 struct Load<'a> {
     producer: Producer,
     partition: i32,
+    in_flight: usize,
     next: i64,
     /// First record and frame of each batch without an acknowledgement.
     unacknowledged: VecDeque<(i64, Vec<u8>)>,
@@ -194,7 +198,7 @@ impl Load<'_> {
 
     /// The first batch goes alone: a partition that does not know the producer takes any first sequence number.
     fn in_flight_max(&self) -> usize {
-        if self.acknowledged.load(Relaxed) == 0 { 1 } else { IN_FLIGHT }
+        if self.acknowledged.load(Relaxed) == 0 { 1 } else { self.in_flight }
     }
 
     fn new_batch(&self) -> Result<Vec<u8>> {
