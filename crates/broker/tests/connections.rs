@@ -6,7 +6,7 @@ mod raw;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use raw::{Client, Fixture, frame, open};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 fn start(settings: &[(&str, &str)]) -> Fixture {
@@ -116,6 +116,23 @@ fn connections_over_the_bound_are_closed_and_silent_ones_too() {
 }
 
 #[test]
+fn a_stop_lets_the_last_answers_arrive_although_more_is_sent() {
+    let fixture = start(&[]);
+    let mut client = Client::connect(fixture.address);
+    let one = frame(ApiKey::ApiVersions, 3, 7, |out, version| request().encode(out, version));
+    let mut sender = client.0.try_clone().expect("a second handle");
+    // The broker stops reading at some point; what is sent after that goes nowhere.
+    let sending = std::thread::spawn(move || drop(sender.write_all(&one.repeat(20_000))));
+    client.receive().expect("an answer");
+    let stopping = std::thread::spawn(move || fixture.stop());
+    let mut rest = Vec::new();
+    client.0.read_to_end(&mut rest).expect("an end, not a reset");
+    drop(client);
+    sending.join().expect("it ends");
+    stopping.join().expect("it stops");
+}
+
+#[test]
 fn a_stop_closes_connections_without_waiting_for_them() {
     let mut fixture = start(&[]);
     let mut client = Client::connect(fixture.address);
@@ -128,7 +145,6 @@ fn a_stop_closes_connections_without_waiting_for_them() {
 
 #[test]
 fn the_http_port_tells_metrics_and_readiness() {
-    use std::io::Write;
     let fixture = start(&[]);
     let mut client = Client::connect(fixture.address);
     assert_eq!(ask(&mut client, 3).error_code, 0);

@@ -10,7 +10,7 @@ use crate::net::inbox::{FrameError, Front, Inbox};
 use crate::net::limits::BytesWait;
 use crate::net::outbox::Outbox;
 use crate::net::server::Server;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ottla_host::net::Stream;
 use ottla_host::{BoxFuture, Monotonic};
 use std::collections::VecDeque;
@@ -19,9 +19,14 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Turns after which other tasks of the thread get theirs.
 const TURNS_MAX: usize = 32;
+/// Longest time that a connection of a stopping broker waits for the other end to close.
+const PARTING_MAX: Duration = Duration::from_millis(200);
+/// Bytes dropped at once while it waits.
+const PARTING_READ: usize = 16 << 10;
 /// Unsent answers in bytes (regions of files included) beyond which no further request is begun.
 const OUTBOX_BYTES_MAX: usize = 64 << 20;
 
@@ -78,6 +83,8 @@ pub(crate) struct Connection {
     bytes_wait: Option<BytesWait>,
     /// No request is taken any more; the connection ends once the ones in flight are answered.
     ending: Option<End>,
+    /// Our direction is closed because the broker stops; ends when the other end has had its time to close too.
+    parting: Option<BoxFuture<'static, ()>>,
     stop: Pin<Box<tokio::sync::futures::OwnedNotified>>,
     /// The waker that `stop` and `idle` know; they are looked at again only for another one, or when nothing else was
     /// what woke the task.
@@ -103,6 +110,7 @@ impl Connection {
             front_counted: 0,
             bytes_wait: None,
             ending: None,
+            parting: None,
             stop,
             known: None,
             last_read,
@@ -118,11 +126,12 @@ impl Connection {
             Poll::Ready(Err(error)) => return Turn::End(error.into()),
             Poll::Pending => false,
         };
-        if sent
-            && self.flights.is_empty()
-            && let Some(end) = self.ending.take()
-        {
-            return Turn::End(end);
+        if sent && self.flights.is_empty() {
+            match self.ending.take() {
+                None => {}
+                Some(End::Stopping) => return self.part(task),
+                Some(end) => return Turn::End(end),
+            }
         }
         let read = match self.read(task) {
             Ok(read) => read,
@@ -134,6 +143,31 @@ impl Connection {
         }
         let ended = self.ending.is_some() && self.flights.is_empty() && self.outbox.is_empty();
         if read || served || ended { Turn::Again } else { Turn::Wait }
+    }
+
+    /// All is answered: closes our direction, then reads and drops what still comes until the other end closes too. Bytes left
+    /// unread would make the system reset the connection, and the last answers would be lost with it.
+    fn part(&mut self, task: &mut Context<'_>) -> Turn {
+        self.ending = Some(End::Stopping);
+        if self.parting.is_none() {
+            match self.stream.poll_close(task) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Turn::End(error.into()),
+                Poll::Pending => return Turn::Wait,
+            }
+        }
+        let until = self.server.host.clock.monotonic() + PARTING_MAX;
+        let tasks = &self.server.host.tasks;
+        let parting = self.parting.get_or_insert_with(|| tasks.sleep_until(until));
+        if parting.as_mut().poll(task).is_ready() {
+            return Turn::End(End::Stopping);
+        }
+        let mut dropped = BytesMut::with_capacity(PARTING_READ);
+        match self.stream.poll_read(task, &mut dropped) {
+            Poll::Ready(Ok(0) | Err(_)) => Turn::End(End::Stopping),
+            Poll::Ready(Ok(_)) => Turn::Again,
+            Poll::Pending => Turn::Wait,
+        }
     }
 
     /// Reads once if requests may be taken; whether bytes came.
