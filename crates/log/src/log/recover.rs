@@ -286,10 +286,28 @@ fn stored_segments(home: &Home) -> io::Result<Vec<Stored>> {
         }
     }
     stored.sort_unstable_by_key(|stored| stored.base);
+    drop_unused(home, &mut stored)?;
     for at in 1..stored.len() {
         stored[at - 1].next_base = stored[at].base;
     }
     Ok(stored)
+}
+
+/// Removes empty segments from the middle of a log: they were begun on a full disk, and the one before went on. Its
+/// batches may lie behind their bases.
+fn drop_unused(home: &Home, stored: &mut Vec<Stored>) -> io::Result<()> {
+    let middle = 1..stored.len().saturating_sub(1);
+    for segment in stored.get(middle.clone()).unwrap_or_default().iter().filter(|segment| segment.size == 0) {
+        for kind in [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TransactionIndex] {
+            home.disk().remove_file(&home.file_path(segment.base, kind))?;
+        }
+    }
+    let mut at = 0;
+    stored.retain(|segment| {
+        at += 1;
+        segment.size > 0 || !middle.contains(&(at - 1))
+    });
+    Ok(())
 }
 
 fn read_epochs(home: &Home) -> io::Result<Epochs> {

@@ -78,7 +78,11 @@ impl Log {
         let segment = Arc::new(Segment::empty(base));
         if self.config.preallocate {
             let file = segment.create_log_file(self.home())?;
-            file.reserve(u64::from(self.config.segment_bytes))?;
+            if let Err(error) = file.reserve(u64::from(self.config.segment_bytes)) {
+                // The segment before goes on, so nothing may stay under a base that it may pass.
+                self.remove_empty(&segment)?;
+                return Err(error);
+            }
         }
         let mut segments = Vec::clone(&self.view.segments());
         if segments.last().is_some_and(|last| last.size() == 0) {

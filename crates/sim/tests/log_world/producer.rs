@@ -9,6 +9,7 @@ use ottla_wire::ids::{Offset, ProducerEpoch, ProducerId};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -31,6 +32,8 @@ pub(crate) struct Producer {
     pub(crate) checker: Arc<Mutex<Checker>>,
     pub(crate) number: u32,
     pub(crate) is_idempotent: bool,
+    /// The log has said that it went past a batch, without a promise that it stays.
+    pub(crate) is_in_doubt: AtomicBool,
 }
 
 type Answers = Vec<oneshot::Receiver<Result<Offset, Failure>>>;
@@ -46,6 +49,9 @@ impl Producer {
             let batches: Vec<Batch> = unsent.iter().take(in_flight).cloned().collect();
             let answers = self.send(&batches).await;
             let done = self.settle(&batches, answers).await;
+            if done == usize::MAX {
+                return;
+            }
             unsent.drain(..if self.is_idempotent { done } else { in_flight });
             if done < in_flight {
                 self.sim.sleep(RETRY_PAUSE).await;
@@ -103,7 +109,15 @@ impl Producer {
                 // one by its offset. That it has gone past it is answer enough.
                 Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if found <= last => {
                     self.sim.meet("forgotten repetition");
+                    self.is_in_doubt.store(true, Ordering::Relaxed);
                     done += usize::from(!has_failed);
+                }
+                // What it went past is lost again: a client begins a new epoch, these producers end.
+                Err(Failure::Refused(Refusal::OutOfOrderSequence { .. }))
+                    if !has_failed && self.is_in_doubt.load(Ordering::Relaxed) =>
+                {
+                    self.sim.meet("producer ended in doubt");
+                    return usize::MAX;
                 }
                 Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if !has_failed => {
                     panic!("producer {} is at {found}, but the log remembers {last}", self.number);

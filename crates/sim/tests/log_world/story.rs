@@ -64,7 +64,8 @@ impl Story {
                 self.checker.lock().idempotent.push(number);
             }
             let (sim, current, checker) = (self.sim.clone(), Arc::clone(&self.current), Arc::clone(&self.checker));
-            let producer = Producer { sim, current, checker, number, is_idempotent };
+            let is_in_doubt = false.into();
+            let producer = Producer { sim, current, checker, number, is_idempotent, is_in_doubt };
             let random = self.sim.random(&format!("producer {number}"));
             let (running, count) = (Arc::clone(&running), self.plan.batches);
             self.sim.spawn("producer", async move {
