@@ -121,15 +121,15 @@ fn a_stop_lets_the_last_answers_arrive_although_more_is_sent() {
     let mut client = Client::connect(fixture.address);
     let one = frame(ApiKey::ApiVersions, 3, 7, |out, version| request().encode(out, version));
     let mut sender = client.0.try_clone().expect("a second handle");
-    // The broker stops reading at some point; what is sent after that goes nowhere.
-    let sending = std::thread::spawn(move || drop(sender.write_all(&one.repeat(20_000))));
-    client.receive().expect("an answer");
-    let stopping = std::thread::spawn(move || fixture.stop());
-    let mut rest = Vec::new();
-    client.0.read_to_end(&mut rest).expect("an end, not a reset");
-    drop(client);
-    sending.join().expect("it ends");
-    stopping.join().expect("it stops");
+    std::thread::scope(|scope| {
+        // The broker stops reading at some point; what is sent after that goes nowhere.
+        scope.spawn(move || drop(sender.write_all(&one.repeat(20_000))));
+        client.receive().expect("an answer");
+        scope.spawn(move || drop(fixture.stop()));
+        let mut rest = Vec::new();
+        client.0.read_to_end(&mut rest).expect("an end, not a reset");
+        client.0.shutdown(std::net::Shutdown::Both).expect("it closes");
+    });
 }
 
 #[test]
