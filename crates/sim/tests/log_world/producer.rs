@@ -9,10 +9,11 @@ use ottla_wire::ids::{Offset, ProducerEpoch, ProducerId};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// Says that the log went past a batch without a promise that it stays.
+const IN_DOUBT: usize = usize::MAX;
 const IN_FLIGHT_MAX: usize = 5;
 const RETRY_PAUSE: Duration = Duration::from_millis(2);
 
@@ -32,8 +33,6 @@ pub(crate) struct Producer {
     pub(crate) checker: Arc<Mutex<Checker>>,
     pub(crate) number: u32,
     pub(crate) is_idempotent: bool,
-    /// The log has said that it went past a batch, without a promise that it stays.
-    pub(crate) is_in_doubt: AtomicBool,
 }
 
 type Answers = Vec<oneshot::Receiver<Result<Offset, Failure>>>;
@@ -49,7 +48,7 @@ impl Producer {
             let batches: Vec<Batch> = unsent.iter().take(in_flight).cloned().collect();
             let answers = self.send(&batches).await;
             let done = self.settle(&batches, answers).await;
-            if done == usize::MAX {
+            if done == IN_DOUBT {
                 return;
             }
             unsent.drain(..if self.is_idempotent { done } else { in_flight });
@@ -106,18 +105,10 @@ impl Producer {
                     done += usize::from(!has_failed);
                 }
                 // A snapshot keeps a producer's last batch alone, so a log that was opened again may not know an earlier
-                // one by its offset. That it has gone past it is answer enough.
-                Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if found <= last => {
+                // one by its offset. It promises nothing about it either: a client begins a new epoch, these end.
+                Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if found <= last && !has_failed => {
                     self.sim.meet("forgotten repetition");
-                    self.is_in_doubt.store(true, Ordering::Relaxed);
-                    done += usize::from(!has_failed);
-                }
-                // What it went past is lost again: a client begins a new epoch, these producers end.
-                Err(Failure::Refused(Refusal::OutOfOrderSequence { .. }))
-                    if !has_failed && self.is_in_doubt.load(Ordering::Relaxed) =>
-                {
-                    self.sim.meet("producer ended in doubt");
-                    return usize::MAX;
+                    return IN_DOUBT;
                 }
                 Err(Failure::Refused(Refusal::OutOfOrderSequence { last, found })) if !has_failed => {
                     panic!("producer {} is at {found}, but the log remembers {last}", self.number);

@@ -64,8 +64,7 @@ impl Story {
                 self.checker.lock().idempotent.push(number);
             }
             let (sim, current, checker) = (self.sim.clone(), Arc::clone(&self.current), Arc::clone(&self.checker));
-            let is_in_doubt = false.into();
-            let producer = Producer { sim, current, checker, number, is_idempotent, is_in_doubt };
+            let producer = Producer { sim, current, checker, number, is_idempotent };
             let random = self.sim.random(&format!("producer {number}"));
             let (running, count) = (Arc::clone(&running), self.plan.batches);
             self.sim.spawn("producer", async move {
