@@ -38,6 +38,11 @@ static TABLE: &[Row] = &[
         run: |storage| Box::pin(async move { flush_due(&storage).await }),
     },
     Row {
+        name: "idle files",
+        interval: |_| millis(2_000),
+        run: |storage| Box::pin(async move { storage.registry().each(|_, partition| partition.release_if_idle()) }),
+    },
+    Row {
         name: "file deletion",
         interval: |_| millis(1_000),
         run: |storage| Box::pin(async move { remove_doomed(&storage).await }),

@@ -228,3 +228,27 @@ fn durable_acks_answer_and_what_was_answered_is_there_after_a_restart() {
     assert_eq!(offset_of(&mut client, -1), (0, 20, -1));
     assert_eq!(produce(&mut client, &batch(&[(1, b"v")], None)), (0, 20, -1));
 }
+
+#[test]
+fn an_idle_partition_holds_no_file_and_serves_again() {
+    let fixture = Fixture::start(&[]);
+    let mut client = Client::connect(fixture.address);
+    create(&mut client, &[]);
+    assert_eq!(produce(&mut client, &batch(&[(1, b"v")], None)).1, 0);
+    let open = || {
+        let files = std::fs::read_dir("/proc/self/fd").expect("the system tells open files");
+        let own = fixture.dir.path().join("t-1");
+        files.flatten().filter(|file| std::fs::read_link(file.path()).is_ok_and(|path| path.starts_with(&own))).count()
+    };
+    assert!(open() > 0);
+    let runtime = fixture.runtime.as_ref().expect("running");
+    let host = runtime.host();
+    let looks = std::iter::repeat_with(|| {
+        let later = host.clock.monotonic() + std::time::Duration::from_millis(100);
+        runtime.block_on(host.tasks.sleep_until(later));
+        open()
+    });
+    assert!(looks.take(300).any(|files| files == 0), "files stay open");
+    assert_eq!(produce(&mut client, &batch(&[(1, b"v")], None)).1, 1);
+    assert_eq!(offset_of(&mut client, -1), (0, 2, -1));
+}

@@ -67,6 +67,8 @@ pub struct Partition {
     durable: bool,
     /// Journalled end that the state has been told of.
     counted: AtomicI64,
+    /// Log end when it was last asked whether the log is idle.
+    seen_end: AtomicI64,
 }
 
 /// Which partition a [`Partition`] is.
@@ -112,6 +114,7 @@ impl Partition {
             deleted: AtomicBool::new(false),
             durable: identity.durable,
             counted: AtomicI64::new(-1),
+            seen_end: AtomicI64::new(-1),
         });
         if partition.durable {
             let weak = Arc::downgrade(&partition);
@@ -340,6 +343,16 @@ impl Partition {
         self.deleted.store(true, Ordering::SeqCst);
         self.drive();
         self.waiting.ring();
+    }
+
+    /// Closes the files of a log that has not grown since this was called last; whoever needs one opens it again.
+    pub fn release_if_idle(&self) {
+        let end = self.view.end().0;
+        if self.seen_end.swap(end, Ordering::Relaxed) == end
+            && self.submit.with_writer(|writer| writer.log.release_files()).is_some()
+        {
+            self.drive();
+        }
     }
 
     /// Wakes everybody who waits, for a look at what has changed outside.
