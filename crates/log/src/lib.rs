@@ -5,7 +5,7 @@ pub mod config;
 pub mod dir;
 pub mod epochs;
 mod home;
-pub mod journal;
+pub use dir::journal;
 pub mod log;
 mod producers;
 mod segment;

@@ -5,7 +5,6 @@ use crate::disk::{Crash, SimDisk, Sleep};
 use crate::exec::{Exec, SimTasks};
 use crate::net::{Network, SimNet};
 use crate::random::Random;
-use crate::sim::Shared;
 use ottla_host::clock::Clock;
 use ottla_host::tasks::TaskHandle;
 use ottla_host::{Chance, Host, Tasks};
@@ -38,8 +37,16 @@ struct Life {
     host: Option<Host>,
 }
 
+/// What all machines of a world share.
+pub(crate) struct Surroundings {
+    pub(crate) seed: u64,
+    pub(crate) clock: SimClock,
+    pub(crate) exec: Arc<Exec>,
+    pub(crate) network: Arc<Network>,
+}
+
 impl Node {
-    pub(crate) fn start(shared: &Shared, name: &str, id: u64) -> Node {
+    pub(crate) fn start(shared: &Surroundings, name: &str, id: u64) -> Node {
         let clock = shared.clock.node_clock();
         let seed = Random::stream(shared.seed, name).draw();
         let disk = SimDisk::with_time(seed, clock.clone(), sleeper(&shared.exec, &clock));

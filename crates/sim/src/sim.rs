@@ -4,7 +4,7 @@ use crate::clock::SimClock;
 use crate::disk::Met;
 use crate::exec::{Exec, Panic, SimTasks};
 use crate::net::Network;
-use crate::node::Node;
+use crate::node::{Node, Surroundings};
 use crate::random::Random;
 use ottla_host::Tasks;
 use ottla_host::clock::{Clock, Monotonic, WallClock};
@@ -21,10 +21,7 @@ pub struct Sim {
 }
 
 pub(crate) struct Shared {
-    pub(crate) seed: u64,
-    pub(crate) clock: SimClock,
-    pub(crate) exec: Arc<Exec>,
-    pub(crate) network: Arc<Network>,
+    around: Surroundings,
     /// Lock order: before those of a node's disk and of the network.
     nodes: Mutex<BTreeMap<String, Node>>,
     met: Mutex<Met>,
@@ -53,25 +50,25 @@ impl Sim {
         let mut random = Random::stream(seed, "schedule");
         let run = || {
             let crashed = sim.clone();
-            sim.shared.exec.run(story(sim.clone()), &mut random, |node, panic| crashed.after_step(node, panic))
+            sim.shared.around.exec.run(story(sim.clone()), &mut random, |node, panic| crashed.after_step(node, panic))
         };
         let answer = panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|why| {
-            eprintln!("the run with seed {seed} failed at {:?}", sim.shared.clock.monotonic());
+            eprintln!("the run with seed {seed} failed at {:?}", sim.shared.around.clock.monotonic());
             panic::resume_unwind(why)
         });
         sim.finish(answer)
     }
 
     fn finish<T>(&self, answer: T) -> Outcome<T> {
-        self.shared.exec.clear();
+        self.shared.around.exec.clear();
         let mut met = self.shared.met.lock().clone();
-        let mut trace = self.shared.exec.trace();
+        let mut trace = self.shared.around.exec.trace();
         for node in self.shared.nodes.lock().values() {
             trace = trace.rotate_left(7) ^ node.disk().trace();
             add(&mut met, &node.disk().met());
         }
-        add(&mut met, &self.shared.network.met());
-        let took = self.shared.clock.monotonic().since(Monotonic(0));
+        add(&mut met, &self.shared.around.network.met());
+        let took = self.shared.around.clock.monotonic().since(Monotonic(0));
         // Nodes hold the world that holds them.
         self.shared.nodes.lock().clear();
         Outcome { answer, trace, met, took }
@@ -94,7 +91,7 @@ impl Sim {
             return node.clone();
         }
         let id = nodes.len() as u64 + 1;
-        let node = Node::start(&self.shared, name, id);
+        let node = Node::start(&self.shared.around, name, id);
         nodes.insert(name.to_owned(), node.clone());
         node
     }
@@ -102,31 +99,31 @@ impl Sim {
     /// The network between all nodes, to disturb it.
     #[must_use]
     pub fn network(&self) -> &Network {
-        &self.shared.network
+        &self.shared.around.network
     }
 
     /// The seed of this run.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.shared.seed
+        self.shared.around.seed
     }
 
     /// Random numbers of their own for a concern of the story.
     #[must_use]
     pub fn random(&self, concern: &str) -> Random {
-        Random::stream(self.shared.seed, concern)
+        Random::stream(self.shared.around.seed, concern)
     }
 
     /// Virtual time.
     #[must_use]
     pub fn now(&self) -> Monotonic {
-        self.shared.clock.monotonic()
+        self.shared.around.clock.monotonic()
     }
 
     /// What a wall clock that never jumps shows.
     #[must_use]
     pub fn wall(&self) -> WallClock {
-        self.shared.clock.wall()
+        self.shared.around.clock.wall()
     }
 
     /// Waits.
@@ -152,7 +149,7 @@ impl Sim {
     }
 
     fn story_tasks(&self) -> SimTasks {
-        SimTasks::new(Arc::clone(&self.shared.exec), self.shared.clock.clone(), 0)
+        SimTasks::new(Arc::clone(&self.shared.around.exec), self.shared.around.clock.clone(), 0)
     }
 }
 
@@ -161,7 +158,8 @@ impl Shared {
         let clock = SimClock::new();
         let exec = Arc::new(Exec::new(clock.clone()));
         let network = Arc::new(Network::new(seed, Arc::clone(&exec), clock.clone()));
-        Shared { seed, clock, exec, network, nodes: Mutex::default(), met: Mutex::default() }
+        let around = Surroundings { seed, clock, exec, network };
+        Shared { around, nodes: Mutex::default(), met: Mutex::default() }
     }
 }
 

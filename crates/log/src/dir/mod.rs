@@ -3,6 +3,7 @@
 pub mod boot;
 pub mod checkpoint;
 pub mod files;
+pub mod journal;
 pub mod marker;
 pub mod meta;
 pub mod names;
@@ -12,10 +13,10 @@ mod sync;
 pub use removal::Doomed;
 pub use sync::{Flush, SyncFailed};
 
-use crate::journal::{self, Found as JournalEnd, Journal, Replayed};
 use boot::{BOOT, Boot, LastEnd};
 use checkpoint::{CHECKPOINT_BYTES_MAX, CheckpointError, HIGH_WATERMARK, LOG_START, Offsets, RECOVERY_POINT};
 use files::FileCache;
+use journal::{Found as JournalEnd, Journal, Replayed};
 use marker::CLEAN_SHUTDOWN;
 use meta::{META_PROPERTIES, MetaError, MetaProperties};
 use names::{DirKind, PartitionName};

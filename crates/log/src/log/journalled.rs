@@ -1,11 +1,44 @@
 //! What a log tells the durable journal.
 
 use super::Log;
+use crate::dir::journal::{Change, Entry, Journal, JournalledFile, JournalledLog, Kind};
 use crate::dir::names::DirKind;
-use crate::journal::{Change, Entry, Journal, Kind};
 use crate::segment::Segment;
-use std::io::IoSlice;
+use crate::view::View;
+use ottla_host::File;
+use std::io::{self, IoSlice};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+impl JournalledLog for View {
+    fn journalled_to(&self, end: i64, generation: u64) {
+        View::journalled_to(self, end, generation);
+    }
+
+    fn generation(&self) -> u64 {
+        View::generation(self)
+    }
+}
+
+/// The file of a segment with the log that it belongs to.
+struct SegmentFile {
+    view: Arc<View>,
+    segment: Arc<Segment>,
+}
+
+impl JournalledFile for SegmentFile {
+    fn open(&self) -> io::Result<Arc<dyn File>> {
+        self.segment.log_file(self.view.home())
+    }
+
+    fn first_sync_of_directory(&self) -> bool {
+        self.segment.first_sync_of_directory()
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.view.path().to_path_buf()
+    }
+}
 
 impl Log {
     /// The journal, when this log writes to it.
@@ -40,6 +73,11 @@ impl Log {
     ) {
         let name = self.view.name().dir_name(DirKind::Current, "");
         let entry = Entry { kind, name: &name, base: segment.base(), position };
-        journal.append(&Change { view: &self.view, segment, end }, &entry, parts);
+        let log: Arc<dyn JournalledLog> = self.view.clone();
+        let file = || -> Arc<dyn JournalledFile> {
+            Arc::new(SegmentFile { view: Arc::clone(&self.view), segment: Arc::clone(segment) })
+        };
+        let file_id = Arc::as_ptr(segment) as usize;
+        journal.append(&Change { log: &log, file_id, file: &file, end }, &entry, parts);
     }
 }

@@ -3,9 +3,9 @@
 use super::Log;
 use super::active::Active;
 use crate::dir::Doomed;
+use crate::dir::journal::Kind;
 use crate::dir::names::{DELETED, FileKind};
 use crate::epochs::Epochs;
-use crate::journal::Kind;
 use crate::producers::Producers;
 use crate::segment::lookup::Found;
 use crate::segment::{Segment, Tip};

@@ -69,7 +69,7 @@ impl Sections {
         self.used += size;
         self.last = number;
         for file in touched.drain(..) {
-            if !self.touched.iter().any(|known| std::sync::Arc::ptr_eq(&known.segment, &file.segment)) {
+            if !self.touched.iter().any(|known| known.id == file.id) {
                 self.touched.push(file);
             }
         }

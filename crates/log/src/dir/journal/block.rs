@@ -4,10 +4,8 @@
 //! magic u64 | number u64 | settled u64 | payload length u32 | checksum u32 | entries … zeros up to 4096
 //! ```
 
-use super::Change;
 use super::entry::{Entry, Parts};
-use crate::segment::Segment;
-use crate::view::View;
+use super::{Change, JournalledFile, JournalledLog};
 use crc_fast::crc32_iscsi;
 use std::sync::Arc;
 
@@ -60,7 +58,7 @@ impl BlockHeader {
 
 /// A log whose journalled end a block moves.
 pub(super) struct Completion {
-    pub(super) view: Arc<View>,
+    pub(super) log: Arc<dyn JournalledLog>,
     pub(super) end: i64,
     /// Truncations of the log when it was written.
     pub(super) generation: u64,
@@ -69,8 +67,8 @@ pub(super) struct Completion {
 /// A file that a block has changed.
 #[derive(Clone)]
 pub(super) struct Touched {
-    pub(super) view: Arc<View>,
-    pub(super) segment: Arc<Segment>,
+    pub(super) id: usize,
+    pub(super) file: Arc<dyn JournalledFile>,
 }
 
 /// A block in the making.
@@ -117,23 +115,21 @@ impl Block {
 
     /// Notes that the block changes a file.
     pub(super) fn touches(&mut self, change: &Change<'_>) {
-        if self.touched.iter().rev().take(16).any(|known| Arc::ptr_eq(&known.segment, change.segment)) {
+        if self.touched.iter().rev().take(16).any(|known| known.id == change.file_id) {
             return;
         }
-        self.touched.push(Touched { view: Arc::clone(change.view), segment: Arc::clone(change.segment) });
+        self.touched.push(Touched { id: change.file_id, file: (change.file)() });
     }
 
     /// Notes that the log is journalled up to an end with this block.
     pub(super) fn completes(&mut self, change: &Change<'_>) {
+        let (end, generation) = (change.end, change.log.generation());
         match self.completions.last_mut() {
-            Some(last) if Arc::ptr_eq(&last.view, change.view) => {
-                *last =
-                    Completion { end: change.end, generation: change.view.generation(), view: Arc::clone(&last.view) };
+            Some(last) if Arc::ptr_eq(&last.log, change.log) => {
+                last.end = end;
+                last.generation = generation;
             }
-            Some(_) | None => {
-                let generation = change.view.generation();
-                self.completions.push(Completion { view: Arc::clone(change.view), end: change.end, generation });
-            }
+            Some(_) | None => self.completions.push(Completion { log: Arc::clone(change.log), end, generation }),
         }
     }
 

@@ -19,15 +19,14 @@ pub use replay::Replayed;
 pub(crate) use replay::{Found, settle_at_start};
 
 use crate::dir::LogDir;
-use crate::segment::Segment;
-use crate::view::View;
 use block::{BLOCK_MAX, Block};
 use ottla_host::File;
 use ottla_host::planted::{self, Bug};
 use section::Sections;
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -40,10 +39,34 @@ const WAITING_MAX: usize = 32;
 /// the other three.
 pub const SECTION_BYTES: u64 = 32 << 20;
 
+/// A log as its journal sees it.
+pub(crate) trait JournalledLog: Send + Sync {
+    /// The log is on the device up to `end`, if it was not truncated since `generation`.
+    fn journalled_to(&self, end: i64, generation: u64);
+
+    /// Truncations of the log so far.
+    fn generation(&self) -> u64;
+}
+
+/// A file of a log as the journal sees it, which syncs it before it forgets what it wrote for it.
+pub(crate) trait JournalledFile: Send + Sync {
+    /// The file; `NotFound` when it is gone.
+    fn open(&self) -> io::Result<Arc<dyn File>>;
+
+    /// Whether the directory of the file has not been synced since the file was made. True once.
+    fn first_sync_of_directory(&self) -> bool;
+
+    /// The directory of the file.
+    fn directory(&self) -> PathBuf;
+}
+
 /// A place in a file that an entry has changed.
 pub(crate) struct Change<'a> {
-    pub(crate) view: &'a Arc<View>,
-    pub(crate) segment: &'a Arc<Segment>,
+    pub(crate) log: &'a Arc<dyn JournalledLog>,
+    /// What tells the file from the others that are held.
+    pub(crate) file_id: usize,
+    /// The file of that id; while it is held, no other has the id.
+    pub(crate) file: &'a dyn Fn() -> Arc<dyn JournalledFile>,
     /// Offset of the log's end once this is on the device.
     pub(crate) end: i64,
 }
@@ -88,7 +111,7 @@ impl Journal {
     /// Takes an entry with the bytes in `parts`; the view's journalled end follows when it is on the device.
     pub(crate) fn append(self: &Arc<Journal>, change: &Change<'_>, entry: &Entry<'_>, parts: &[IoSlice<'_>]) {
         if planted::active(Bug::AckBeforeFlush) {
-            change.view.journalled_to(change.end, change.view.generation());
+            change.log.journalled_to(change.end, change.log.generation());
         }
         let mut state = self.state();
         let mut rest = entry::Parts::new(parts);

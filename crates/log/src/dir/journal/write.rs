@@ -88,7 +88,7 @@ impl Journal {
     fn complete(&self, block: Block) {
         self.durable.store(block.number, Ordering::Release);
         for completion in &block.completions {
-            completion.view.journalled_to(completion.end, completion.generation);
+            completion.log.journalled_to(completion.end, completion.generation);
         }
         let mut state = self.state();
         if state.spare.len() < SPARE_MAX {
@@ -169,14 +169,14 @@ type Files = (Vec<Arc<dyn File>>, BTreeSet<std::path::PathBuf>);
 /// The files of segments that are still there, and the directories whose entries may not be on the device.
 fn files_of(dir: &LogDir, touched: &[Touched]) -> io::Result<Files> {
     let (mut files, mut dirs) = (Vec::new(), BTreeSet::new());
-    for Touched { view, segment } in touched {
-        match segment.log_file(view.home()) {
+    for Touched { file, .. } in touched {
+        match file.open() {
             Ok(file) => files.push(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        if segment.first_sync_of_directory() && dir.disk().stat(&view.path())?.is_some() {
-            dirs.insert(view.path().to_path_buf());
+        if file.first_sync_of_directory() && dir.disk().stat(&file.directory())?.is_some() {
+            dirs.insert(file.directory());
             dirs.insert(dir.path().to_owned());
         }
     }
