@@ -7,7 +7,7 @@ use sources::{Source, crates, dependencies, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A crate and the crates of ours that it may import.
-const IMPORTS: [(&str, &str); 8] = [
+const IMPORTS: [(&str, &str); 9] = [
     ("host", ""),
     ("wire", ""),
     ("messages", "wire"),
@@ -15,14 +15,15 @@ const IMPORTS: [(&str, &str); 8] = [
     ("metadata", "host wire messages"),
     ("raft", "host wire messages log metadata"),
     ("replica", "host wire messages log metadata"),
-    ("broker", "host wire messages log metadata raft replica"),
+    ("coordinator", "host wire messages metadata"),
+    ("broker", "host wire messages log metadata raft replica coordinator"),
 ];
 
 /// Crates at the top, which may import everything.
 const TOP: [&str; 2] = ["cli", "sim"];
 
 /// Crates, or modules of crates, that neither wait nor look at a clock, a disk, a socket or chance.
-const PURE: [&str; 5] = ["wire", "messages", "metadata", "raft/state", "replica/state"];
+const PURE: [&str; 6] = ["wire", "messages", "metadata", "raft/state", "replica/state", "coordinator/group"];
 
 /// What a pure module may not say.
 const IMPURE: [&str; 8] =

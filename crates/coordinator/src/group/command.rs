@@ -1,0 +1,75 @@
+//! What groups are asked and what they answer, in words of their own: requests stay with the broker.
+
+use super::timers::Timer;
+use super::{classic, consumer, offsets};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Client {
+    /// As the client names itself.
+    pub id: Arc<str>,
+    /// Its address as `/1.2.3.4`.
+    pub host: Arc<str>,
+}
+
+/// A question or an order to the groups of one partition of `__consumer_offsets`.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// JoinGroup, SyncGroup, Heartbeat, LeaveGroup, and timers of classic groups.
+    Classic(classic::Command),
+    /// ConsumerGroupHeartbeat, and timers of KIP-848 groups.
+    Consumer(consumer::Command),
+    /// OffsetCommit, OffsetFetch, OffsetDelete, expiry, and topics that are gone.
+    Offsets(offsets::Command),
+    /// DescribeGroups.
+    DescribeClassic(Vec<Arc<str>>),
+    /// ConsumerGroupDescribe.
+    DescribeConsumer(Vec<Arc<str>>),
+    /// ListGroups: states and types as Kafka names them in lower case, empty sets for all.
+    List {
+        /// States wanted.
+        states: BTreeSet<String>,
+        /// Types wanted.
+        types: BTreeSet<String>,
+    },
+    /// DeleteGroups.
+    Delete(Arc<str>),
+    /// The cluster has changed.
+    Image(Arc<ottla_metadata::Image>),
+    /// A deadline has come.
+    Due(Timer),
+}
+
+/// What a [`Command`] is answered.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// Done, and there is nothing to tell.
+    Done,
+    /// Of a classic group.
+    Classic(classic::Answer),
+    /// Of a KIP-848 group.
+    Consumer(consumer::Answer),
+    /// About offsets.
+    Offsets(offsets::Answer),
+    /// DescribeGroups, in the order of the question.
+    DescribedClassic(Vec<classic::Description>),
+    /// ConsumerGroupDescribe, in the order of the question.
+    DescribedConsumer(Vec<consumer::Description>),
+    /// ListGroups.
+    Listed(Vec<Listing>),
+}
+
+/// A group in a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// Its id.
+    pub group: Arc<str>,
+    /// `consumer`, `connect`, or empty.
+    pub protocol_type: Arc<str>,
+    /// `Stable`, `Empty` and so on.
+    pub state: &'static str,
+    /// `Classic` or `Consumer`.
+    pub kind: &'static str,
+}

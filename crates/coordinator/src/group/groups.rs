@@ -1,0 +1,103 @@
+//! The groups of one partition of `__consumer_offsets` as one machine: each command goes to the group that it names.
+
+use super::classic::ClassicGroup;
+use super::consumer::ConsumerGroup;
+use super::offsets::Offsets;
+use super::timers::{Timer, Timers};
+use super::{Answer, Change, Command, Fault, GroupSettings, Record};
+use crate::machine::{Decision, Machine, Now, Origin, Ticket};
+use ottla_host::Monotonic;
+use ottla_metadata::Image;
+use ottla_wire::ids::ProducerId;
+use ottla_wire::{ApiVersion, DecodeError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A group, by its protocol.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Group {
+    /// Of the classic protocol; also one that only has offsets.
+    Classic(Box<ClassicGroup>),
+    /// Of KIP-848.
+    Consumer(Box<ConsumerGroup>),
+}
+
+/// The groups of one partition of `__consumer_offsets`.
+pub struct Groups {
+    settings: Arc<GroupSettings>,
+    image: Arc<Image>,
+    groups: BTreeMap<Arc<str>, Group>,
+    offsets: Offsets,
+    timers: Timers,
+}
+
+impl Groups {
+    /// No groups.
+    #[must_use]
+    pub fn new(settings: Arc<GroupSettings>, image: Arc<Image>) -> Groups {
+        Groups { settings, image, groups: BTreeMap::new(), offsets: Offsets::default(), timers: Timers::default() }
+    }
+}
+
+impl Machine for Groups {
+    type Command = Command;
+    type Answer = Answer;
+    type Refusal = Fault;
+    type Change = Change;
+    type Fault = DecodeError;
+
+    fn decide(&self, command: Command, ticket: Ticket, _now: Now) -> Decision<Groups> {
+        match command {
+            Command::Image(image) => {
+                Decision { changes: vec![Change::Image(image)], answers: vec![(ticket, Ok(Answer::Done))] }
+            }
+            Command::Classic(command) => match command {},
+            Command::Consumer(command) => match command {},
+            Command::Offsets(command) => match command {},
+            Command::Due(Timer::Classic(_, timer)) => match timer {},
+            Command::Due(Timer::Consumer(_, timer)) => match timer {},
+            Command::Due(Timer::Offsets) => Decision::default(),
+            Command::DescribeClassic(_) | Command::DescribeConsumer(_) | Command::List { .. } | Command::Delete(_) => {
+                Decision::default()
+            }
+        }
+    }
+
+    fn replay(&mut self, change: Change) {
+        match change {
+            Change::Image(image) => self.image = image,
+            Change::Timer(timer, deadline) => self.timers.set(timer, deadline),
+            Change::Record(_) => {}
+            Change::Classic(_, soft) => match soft {},
+            Change::Consumer(_, soft) => match soft {},
+        }
+    }
+
+    fn load(&mut self, key: &[u8], value: Option<&[u8]>, _origin: Origin) -> Result<(), DecodeError> {
+        Record::decode(key, value).map(|_| ())
+    }
+
+    fn end_transaction(&mut self, _producer: ProducerId, _committed: bool) {}
+
+    fn begin(&self, _now: Now) -> Decision<Groups> {
+        Decision::default()
+    }
+
+    fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        match change {
+            Change::Record(record) => record.encode(ApiVersion(0)).ok(),
+            Change::Image(_) | Change::Classic(..) | Change::Consumer(..) | Change::Timer(..) => None,
+        }
+    }
+
+    fn due(&self, now: Now) -> Option<Command> {
+        self.timers
+            .first()
+            .filter(|(deadline, _)| *deadline <= now.monotonic)
+            .map(|(_, timer)| Command::Due(timer.clone()))
+    }
+
+    fn deadline(&self) -> Option<Monotonic> {
+        self.timers.first().map(|(deadline, _)| *deadline)
+    }
+}
