@@ -170,7 +170,8 @@ impl Stage {
         create(&mut client, topic, shape.partitions)?;
         let measured = produce::run(server.address(), topic, shape, run)?;
         let resident = process::resident(server.pid()?)?;
-        topics::delete(&mut client, topic)?;
+        // A connection that was idle for the whole of a long run has been closed.
+        topics::delete(&mut server.connect()?, topic)?;
         Ok((measured, resident))
     }
 
