@@ -1,8 +1,10 @@
 //! All that a handler may touch.
 
+pub(crate) mod groups;
 pub(crate) mod rights;
 pub(crate) mod sessions;
 
+use crate::coordinators::Coordinators;
 use crate::partitions::Registry;
 pub(crate) use crate::partitions::{Hosted, count};
 use crate::quorum::Control;
@@ -43,6 +45,7 @@ pub(crate) struct Cx {
     image: Arc<ArcSwap<Image>>,
     control: Arc<Control>,
     registry: Arc<Registry>,
+    coordinators: Coordinators,
     sessions: Sessions,
     authorizer: Option<Arc<dyn Authorizer>>,
     stopping: AtomicBool,
@@ -57,6 +60,7 @@ impl Cx {
             config,
             image: Arc::default(),
             registry: Arc::new(Registry::new()),
+            coordinators: Coordinators::default(),
             authorizer,
             stopping: AtomicBool::new(false),
         }

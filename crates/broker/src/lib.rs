@@ -6,6 +6,7 @@ extern crate self as ottla_broker;
 
 mod api;
 pub mod broker;
+mod coordinators;
 mod cx;
 mod metrics;
 pub mod net;

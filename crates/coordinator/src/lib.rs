@@ -5,5 +5,6 @@
 
 pub mod group;
 pub mod machine;
+pub mod runtime;
 
 pub use machine::{Decision, Machine, Now, Ticket};

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 mod cluster;
+mod groups;
 pub(crate) mod meters;
 pub(crate) mod peer;
 pub(crate) mod records;
