@@ -1,18 +1,10 @@
 //! What groups are asked and what they answer, in words of their own: requests stay with the broker.
 
+pub use super::client::Client;
 use super::timers::Timer;
 use super::{classic, consumer, offsets};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Who asks.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Client {
-    /// As the client names itself.
-    pub id: Arc<str>,
-    /// Its address as `/1.2.3.4`.
-    pub host: Arc<str>,
-}
 
 /// A question or an order to the groups of one partition of `__consumer_offsets`.
 #[derive(Clone, PartialEq, Debug)]

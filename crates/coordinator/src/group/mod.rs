@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod classic;
+pub mod client;
 pub mod command;
 pub mod consumer;
 pub mod fault;
