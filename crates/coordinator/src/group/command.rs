@@ -1,6 +1,7 @@
 //! What groups are asked and what they answer, in words of their own: requests stay with the broker.
 
 pub use super::client::Client;
+use super::fault::Fault;
 use super::timers::Timer;
 use super::{classic, consumer, offsets};
 use std::collections::BTreeSet;
@@ -46,7 +47,7 @@ pub enum Answer {
     /// About offsets.
     Offsets(offsets::Answer),
     /// DescribeGroups, in the order of the question.
-    DescribedClassic(Vec<classic::Description>),
+    DescribedClassic(Vec<Result<classic::Description, Fault>>),
     /// ConsumerGroupDescribe, in the order of the question.
     DescribedConsumer(Vec<consumer::Description>),
     /// ListGroups.

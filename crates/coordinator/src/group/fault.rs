@@ -19,6 +19,9 @@ pub enum Fault {
     /// There is no group of that id, or none of that type.
     #[error("Group {0} not found.")]
     GroupNotFound(Arc<str>),
+    /// The group is none of the classic protocol.
+    #[error("Group {0} is not a classic group.")]
+    NotClassic(Arc<str>),
     /// The group has members.
     #[error("group {0} is not empty")]
     NonEmptyGroup(Arc<str>),
@@ -117,7 +120,7 @@ impl Fault {
             Fault::Refused(Refused::TooLarge) => ErrorCode::UNKNOWN_SERVER_ERROR,
             Fault::InvalidRequest(_) => ErrorCode::INVALID_REQUEST,
             Fault::InvalidGroupId(_) => ErrorCode::INVALID_GROUP_ID,
-            Fault::GroupNotFound(_) => ErrorCode::GROUP_ID_NOT_FOUND,
+            Fault::GroupNotFound(_) | Fault::NotClassic(_) => ErrorCode::GROUP_ID_NOT_FOUND,
             Fault::NonEmptyGroup(_) => ErrorCode::NON_EMPTY_GROUP,
             Fault::GroupMaxSize(_) => ErrorCode::GROUP_MAX_SIZE_REACHED,
             Fault::UnknownMember(_) => ErrorCode::UNKNOWN_MEMBER_ID,

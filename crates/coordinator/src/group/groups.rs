@@ -1,5 +1,7 @@
 //! The groups of one partition of `__consumer_offsets` as one machine: each command goes to the group that it names.
 
+mod classic;
+
 use super::classic::ClassicGroup;
 use super::consumer::ConsumerGroup;
 use super::offsets::Offsets;
@@ -46,20 +48,21 @@ impl Machine for Groups {
     type Change = Change;
     type Fault = DecodeError;
 
-    fn decide(&self, command: Command, ticket: Ticket, _now: Now) -> Decision<Groups> {
+    fn decide(&self, command: Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         match command {
             Command::Image(image) => {
                 Decision { changes: vec![Change::Image(image)], answers: vec![(ticket, Ok(Answer::Done))] }
             }
-            Command::Classic(command) => match command {},
+            Command::Classic(command) => self.decide_classic(command, ticket, now),
             Command::Consumer(command) => match command {},
             Command::Offsets(command) => match command {},
-            Command::Due(Timer::Classic(_, timer)) => match timer {},
+            Command::Due(Timer::Classic(group, timer)) => self.classic_due(&group, timer, now),
             Command::Due(Timer::Consumer(_, timer)) => match timer {},
             Command::Due(Timer::Offsets) => Decision::default(),
-            Command::DescribeClassic(_) | Command::DescribeConsumer(_) | Command::List { .. } | Command::Delete(_) => {
-                Decision::default()
-            }
+            Command::DescribeClassic(groups) => Decision::answer(ticket, Ok(self.describe_classic(&groups))),
+            Command::List { states, types } => Decision::answer(ticket, Ok(self.list(&states, &types))),
+            Command::Delete(group) => self.delete(&group, ticket),
+            Command::DescribeConsumer(_) => Decision::default(),
         }
     }
 
@@ -67,20 +70,26 @@ impl Machine for Groups {
         match change {
             Change::Image(image) => self.image = image,
             Change::Timer(timer, deadline) => self.timers.set(timer, deadline),
+            Change::Record(Record::Classic(key, value)) => self.replay_classic(&key, value.as_ref()),
             Change::Record(_) => {}
-            Change::Classic(_, soft) => match soft {},
+            Change::Classic(group, soft) => self.replay_classic_soft(&group, soft),
             Change::Consumer(_, soft) => match soft {},
         }
     }
 
     fn load(&mut self, key: &[u8], value: Option<&[u8]>, _origin: Origin) -> Result<(), DecodeError> {
-        Record::decode(key, value).map(|_| ())
+        match Record::decode(key, value)? {
+            Some(Record::Classic(key, Some(value))) => self.load_classic(&key, &value),
+            Some(Record::Classic(key, None)) => self.replay_classic(&key, None),
+            Some(_) | None => {}
+        }
+        Ok(())
     }
 
     fn end_transaction(&mut self, _producer: ProducerId, _committed: bool) {}
 
-    fn begin(&self, _now: Now) -> Decision<Groups> {
-        Decision::default()
+    fn begin(&self, now: Now) -> Decision<Groups> {
+        self.begin_classic(now)
     }
 
     fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {

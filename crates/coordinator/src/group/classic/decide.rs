@@ -69,10 +69,7 @@ fn heartbeat(scope: Scope<'_>, group: Option<&ClassicGroup>, beat: &Heartbeat, t
         State::Empty | State::Completing | State::Stable => Ok(Answer::Heard),
     };
     let deadline = scope.now.monotonic + member.session();
-    Outcome {
-        timers: vec![(Timer::Session(member.id.clone()), Some(deadline))],
-        ..Outcome::answer(ticket, answer)
-    }
+    Outcome { timers: vec![(Timer::Session(member.id.clone()), Some(deadline))], ..Outcome::answer(ticket, answer) }
 }
 
 /// The deadline of a member's session as a commit of offsets sets it; None where it does not.

@@ -21,8 +21,8 @@ pub use command::{
 };
 pub use decide::{Outcome, Scope, begin, decide, due, end, session};
 pub use draft::Draft;
-pub use join::validate as validate_join;
 pub use group::{ClassicGroup, Expiry, Soft, State};
+pub use join::validate as validate_join;
 pub use member::{Member, Protocol, Protocols};
 pub use show::{Description, MemberDescription};
 
