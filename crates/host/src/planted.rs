@@ -35,10 +35,14 @@ pub enum Bug {
     IgnoredSyncError,
     /// A write that took only a part counts as whole.
     IgnoredShortWrite,
+    /// In durable mode the watermark passes what the journal does not hold yet.
+    EarlyWatermark,
+    /// A leader that was deposed goes on until the next decision about its partition.
+    LateEpochFence,
 }
 
 /// All of them.
-pub const ALL: [Bug; 11] = [
+pub const ALL: [Bug; 13] = [
     Bug::AckBeforeFlush,
     Bug::SkippedTruncate,
     Bug::LostSnapshot,
@@ -50,6 +54,8 @@ pub const ALL: [Bug; 11] = [
     Bug::TrustedTail,
     Bug::IgnoredSyncError,
     Bug::IgnoredShortWrite,
+    Bug::EarlyWatermark,
+    Bug::LateEpochFence,
 ];
 
 #[cfg(any(debug_assertions, feature = "planted"))]

@@ -18,14 +18,14 @@ fn a_group_takes_at_most_64_entries_or_a_mebibyte() {
     }
     assert!(submit.submit(Entry(1)).is_err(), "the queue is bounded");
     let mut groups = Vec::new();
-    submit.drive(|(), group| groups.push(group.len()));
+    submit.drive(|()| true, |(), group| groups.push(group.len()));
     assert_eq!(groups, [GROUP_ENTRIES_MAX; QUEUE_ENTRIES_MAX / GROUP_ENTRIES_MAX]);
 
     for size in [GROUP_BYTES_MAX, 10, 2 * GROUP_BYTES_MAX, 10, 10] {
         assert!(submit.submit(Entry(size)).is_ok());
     }
     groups.clear();
-    submit.drive(|(), group| groups.push(group.iter().map(Entry::size).sum()));
+    submit.drive(|()| true, |(), group| groups.push(group.iter().map(Entry::size).sum()));
     assert_eq!(groups, [GROUP_BYTES_MAX, 10, 2 * GROUP_BYTES_MAX, 20]);
 }
 
@@ -38,7 +38,7 @@ fn an_entry_larger_than_the_queue_is_taken_when_alone() {
 
 /// Shuttle's primitives under the names that the queue imports.
 mod sync {
-    pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
+    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
@@ -73,7 +73,7 @@ impl copy::Weigh for Number {
 fn submit_and_drive(submit: &copy::Submit<Number, Vec<u32>>, base: u32) {
     for number in base..base + 2 {
         assert!(submit.submit(Number(number)).is_ok());
-        submit.drive(|log, group| log.extend(group.drain(..).map(|number| number.0)));
+        submit.drive(|_| true, |log, group| log.extend(group.drain(..).map(|number| number.0)));
     }
 }
 
@@ -98,6 +98,72 @@ fn no_entry_is_left_behind_and_each_submitter_keeps_its_order() {
                 let at = |number| written.iter().position(|other| *other == number);
                 assert!(at(base) < at(base + 1), "{written:?}");
             }
+        },
+        2_000,
+    );
+}
+
+/// A device that has room for a few, and calls when there is more.
+struct Device {
+    state: shuttle::sync::Mutex<(usize, bool)>,
+}
+
+impl Device {
+    /// Takes room for one, or notes that somebody waits for it.
+    fn has_room(&self) -> bool {
+        let mut state = self.state.lock().expect("no holder panics");
+        let has_room = state.0 > 0;
+        if has_room {
+            state.0 -= 1;
+        } else {
+            state.1 = true;
+        }
+        has_room
+    }
+
+    /// Makes room; whether somebody waits for it.
+    fn make_room(&self, room: usize) -> bool {
+        let mut state = self.state.lock().expect("no holder panics");
+        state.0 += room;
+        std::mem::take(&mut state.1)
+    }
+}
+
+#[test]
+fn a_parked_queue_goes_on_when_there_is_room_whoever_is_first() {
+    shuttle::check_random(
+        || {
+            let submit = shuttle::sync::Arc::new(copy::Submit::new(Vec::new()));
+            let device = shuttle::sync::Arc::new(Device { state: shuttle::sync::Mutex::new((0, false)) });
+            let drive = |submit: &copy::Submit<Number, Vec<u32>>, device: &Device| {
+                submit.drive(
+                    |_| device.has_room(),
+                    |log, group| log.extend(group.drain(..).map(|number: Number| number.0)),
+                );
+            };
+            let submitters = [0, 10].map(|base| {
+                let (submit, device) = (submit.clone(), device.clone());
+                shuttle::thread::spawn(move || {
+                    for number in base..base + 2 {
+                        assert!(submit.submit(Number(number)).is_ok());
+                        drive(&submit, &device);
+                    }
+                })
+            });
+            let (other, slow) = (submit.clone(), device);
+            let waker = shuttle::thread::spawn(move || {
+                for _ in 0..8 {
+                    if slow.make_room(2) {
+                        other.unpark();
+                        drive(&other, &slow);
+                    }
+                }
+            });
+            for thread in submitters.into_iter().chain([waker]) {
+                thread.join().expect("nobody panics");
+            }
+            let written = submit.with_writer(|log| log.len()).expect("nobody writes any more");
+            assert_eq!(written, 4);
         },
         2_000,
     );

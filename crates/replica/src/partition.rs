@@ -2,6 +2,9 @@
 
 mod answers;
 mod flush;
+mod room;
+#[cfg(test)]
+mod tests;
 
 pub use answers::{AppendError, FetchError, Promise, Reading, Ticket, Unavailable, Upto, Written};
 
@@ -9,14 +12,15 @@ use crate::state::{Assignment, Effect, Event, Replica};
 use crate::submit::{Submit, Weigh};
 use crate::wait::{Bell, Waiting};
 use answers::outcome;
+use ottla_host::planted::{self, Bug};
 use ottla_host::{Clock, Host, Tasks};
 use ottla_log::{Append, Appended, Log, LogConfig, Origin, Slice, View};
 use ottla_wire::Uuid;
 use ottla_wire::batch::SharedBatch;
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, oneshot};
 
 /// A batch waiting for the writer.
@@ -69,6 +73,8 @@ pub struct Partition {
     counted: AtomicI64,
     /// Log end when it was last asked whether the log is idle.
     seen_end: AtomicI64,
+    /// Itself, for those who call back.
+    this: Weak<Partition>,
 }
 
 /// Which partition a [`Partition`] is.
@@ -95,7 +101,7 @@ impl Partition {
         let replica = Replica::new(identity.broker, watermark);
         let (flushed, flush_messages) = (log.recovery_point(), log.config().flush_messages);
         let writer = Writer { log, replica, appended: Vec::new(), effects: Vec::new() };
-        let partition = Arc::new(Partition {
+        let partition = Arc::new_cyclic(|this| Partition {
             topic: identity.topic,
             topic_id: identity.topic_id,
             index: identity.index,
@@ -115,9 +121,10 @@ impl Partition {
             durable: identity.durable,
             counted: AtomicI64::new(-1),
             seen_end: AtomicI64::new(-1),
+            this: this.clone(),
         });
         if partition.durable {
-            let weak = Arc::downgrade(&partition);
+            let weak = partition.this.clone();
             partition.view.on_journalled(Box::new(move || {
                 if let Some(partition) = weak.upgrade() {
                     partition.drive();
@@ -207,10 +214,13 @@ impl Partition {
     /// held the writer looks at both again after unlocking.
     pub fn drive(&self) {
         loop {
-            self.submit.drive(|writer, group| {
-                self.write(writer, group);
-                self.room.notify_waiters();
-            });
+            self.submit.drive(
+                |writer| self.has_room(writer),
+                |writer, group| {
+                    self.write(writer, group);
+                    self.room.notify_waiters();
+                },
+            );
             if !self.count_journalled() {
                 return;
             }
@@ -256,7 +266,7 @@ impl Partition {
         writer.appended.clear();
         writer.log.append(epoch, self.clock.wall(), &batches, &mut writer.appended);
         drop(batches);
-        if !self.durable {
+        if !self.durable || planted::active(Bug::EarlyWatermark) {
             let end = self.view.end();
             self.step(writer, Event::Appended { end });
         }
@@ -380,11 +390,15 @@ impl Partition {
 
     /// Whether the watermark has reached `offset` in the term `epoch`; Err when it never will.
     pub fn is_committed(&self, offset: Offset, epoch: LeaderEpoch) -> Result<bool, Unavailable> {
-        if self.watermark() >= offset {
-            return Ok(true);
+        let is_committed = self.watermark() >= offset;
+        // Asked after the watermark: in a later term other records may lie before it at the same offsets.
+        if self.leader_epoch() != epoch {
+            return Err(Unavailable::NotLeader);
         }
-        self.serves()?;
-        if self.leader_epoch() == epoch { Ok(false) } else { Err(Unavailable::NotLeader) }
+        if !is_committed {
+            self.serves()?;
+        }
+        Ok(is_committed)
     }
 
     /// Puts other settings in force.

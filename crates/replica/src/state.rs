@@ -13,6 +13,7 @@ mod tests;
 pub use leader::Leader;
 
 use ottla_host::Monotonic;
+use ottla_host::planted::{self, Bug};
 use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset};
 use std::collections::BTreeSet;
 
@@ -171,6 +172,7 @@ impl Replica {
         match (&mut self.role, assignment.leader == Some(self.me)) {
             (Role::Leader(leader), true) if leader.epoch() == assignment.leader_epoch => leader.adopt(assignment, now),
             (_, true) => self.become_leader(now, assignment, end, out),
+            (Role::Leader(_), false) if planted::active(Bug::LateEpochFence) => {}
             (_, false) => {
                 self.role = Role::Follower { leader: assignment.leader, epoch: assignment.leader_epoch };
             }

@@ -3,8 +3,12 @@
 //! Why no entry is left behind: a submitter first puts its entry into the queue and then tries the writer's lock. If
 //! it fails, the holder has not unlocked yet; the holder looks at the queue again *after* unlocking, and so sees the
 //! entry. Lock order: `writer` (only tried), then `queue` (held for a few instructions).
+//!
+//! Where the device is behind, the queue is parked: nothing is taken until `unpark`, which is called by whoever has said
+//! that there is no room, and then drives. It may come while the writer is still locked and find nothing to do; the
+//! holder therefore looks at the mark again after unlocking, too.
 
-use super::sync::{AtomicUsize, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use std::collections::VecDeque;
 
 /// Most entries that wait for the writer of one partition.
@@ -27,6 +31,10 @@ pub(crate) struct Submit<T, W> {
     queue: Mutex<Queue<T>>,
     /// Entries in `queue`, so that looking at an empty queue takes no lock.
     queued: AtomicUsize,
+    /// Nothing is written until the device has room. Set by the holder of `writer` alone.
+    parked: AtomicBool,
+    /// A simulated thread holds the writer.
+    held: AtomicBool,
     writer: Mutex<W>,
 }
 
@@ -39,7 +47,13 @@ impl<T: Weigh, W> Submit<T, W> {
     /// An empty queue before `writer`.
     pub(crate) fn new(writer: W) -> Submit<T, W> {
         let queue = Queue { entries: VecDeque::new(), bytes: 0 };
-        Submit { queue: Mutex::new(queue), queued: AtomicUsize::new(0), writer: Mutex::new(writer) }
+        Submit {
+            queue: Mutex::new(queue),
+            queued: AtomicUsize::new(0),
+            parked: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            writer: Mutex::new(writer),
+        }
     }
 
     /// Puts an entry at the end of the queue, or gives it back when the queue is full.
@@ -57,30 +71,75 @@ impl<T: Weigh, W> Submit<T, W> {
         Ok(())
     }
 
-    /// Writes what waits, in groups, unless another thread is writing: that one then takes these entries too.
-    /// Returns whether this call was the writer.
-    pub(crate) fn drive(&self, mut write: impl FnMut(&mut W, &mut VecDeque<T>)) -> bool {
-        let mut wrote = false;
-        while self.queued.load(Ordering::SeqCst) > 0 {
-            let Some(mut writer) = self.writer.try_lock() else {
-                return wrote;
-            };
-            wrote = true;
+    /// Writes what waits, in groups, unless another thread is writing: that one then takes these entries too. Before
+    /// each group `has_room` is asked; once it has said no, nothing is written until somebody unparks and drives.
+    pub(crate) fn drive(
+        &self,
+        mut has_room: impl FnMut(&mut W) -> bool,
+        mut write: impl FnMut(&mut W, &mut VecDeque<T>),
+    ) {
+        while self.has_entries() {
+            let Some(mut writer) = self.try_writer() else { return };
             let mut group = VecDeque::new();
-            while self.take_group(&mut group) {
+            while self.has_entries() && self.may_write(|| has_room(&mut writer)) && self.take_group(&mut group) {
                 write(&mut writer, &mut group);
                 group.clear();
             }
             self.put_back_storage(group);
             drop(writer);
+            if self.parked.load(Ordering::SeqCst) {
+                return;
+            }
         }
-        wrote
+    }
+
+    fn has_entries(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a group may be written. The mark is set before the question: who unparks may be quicker than the answer.
+    fn may_write(&self, has_room: impl FnOnce() -> bool) -> bool {
+        if self.parked.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        let has_room = has_room();
+        if has_room {
+            self.unpark();
+        }
+        has_room
+    }
+
+    /// Lets writing go on. The caller drives afterwards.
+    pub(crate) fn unpark(&self) {
+        self.parked.store(false, Ordering::SeqCst);
     }
 
     /// Runs `work` with the writer if it is free. The caller drives afterwards: entries may have come meanwhile.
     pub(crate) fn with_writer<R>(&self, work: impl FnOnce(&mut W) -> R) -> Option<R> {
-        let mut writer = self.writer.try_lock()?;
+        let mut writer = self.try_writer()?;
         Some(work(&mut writer))
+    }
+
+    fn try_writer(&self) -> Option<impl std::ops::DerefMut<Target = W>> {
+        let is_held = cfg!(any(debug_assertions, feature = "planted")) && self.held.load(Ordering::SeqCst);
+        if is_held { None } else { self.writer.try_lock() }
+    }
+
+    /// Takes the writer away from everybody until `release`, unless somebody has it.
+    #[cfg(any(debug_assertions, feature = "planted"))]
+    pub(crate) fn hold(&self) -> bool {
+        let is_free = self.try_writer().is_some();
+        if is_free {
+            self.held.store(true, Ordering::SeqCst);
+        }
+        is_free
+    }
+
+    /// Gives the writer back; whether entries have come meanwhile. The caller drives afterwards, as every holder does.
+    #[cfg(any(debug_assertions, feature = "planted"))]
+    pub(crate) fn release(&self) -> bool {
+        self.held.store(false, Ordering::SeqCst);
+        self.has_entries()
     }
 
     fn take_group(&self, group: &mut VecDeque<T>) -> bool {

@@ -1,6 +1,6 @@
 //! The two primitives that the submit queue stands on; a test swaps them for ones that explore interleavings.
 
-pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A lock that is held for a few instructions, or tried and never waited for.
 pub(crate) struct Mutex<T>(parking_lot::Mutex<T>);

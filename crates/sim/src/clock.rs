@@ -13,6 +13,8 @@ const WALL_START_MS: i64 = 1_767_225_600_000;
 pub struct SimClock {
     nanos: Arc<AtomicU64>,
     wall_offset_ms: Arc<AtomicI64>,
+    /// When the step that runs has its thread back; 0 when nothing holds it. Shared by all nodes: one step runs at a time.
+    owed: Arc<AtomicU64>,
 }
 
 impl SimClock {
@@ -25,7 +27,8 @@ impl SimClock {
     /// A clock that moves with this one and whose wall may jump by itself.
     #[must_use]
     pub fn node_clock(&self) -> SimClock {
-        SimClock { nanos: Arc::clone(&self.nanos), wall_offset_ms: Arc::default() }
+        let (nanos, owed) = (Arc::clone(&self.nanos), Arc::clone(&self.owed));
+        SimClock { nanos, wall_offset_ms: Arc::default(), owed }
     }
 
     /// Lets time pass.
@@ -36,6 +39,17 @@ impl SimClock {
     /// Moves to `at`, never back.
     pub(crate) fn advance_to(&self, at: Monotonic) {
         self.nanos.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// Says that the step that runs blocks its thread until `at`.
+    pub(crate) fn owe_until(&self, at: Monotonic) {
+        self.owed.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// Until when the step that has run blocks its thread.
+    pub(crate) fn take_owed(&self) -> Option<Monotonic> {
+        let owed = self.owed.swap(0, Ordering::Relaxed);
+        (owed > self.nanos.load(Ordering::Relaxed)).then_some(Monotonic(owed))
     }
 
     /// Makes the wall clock jump, back for a negative number.

@@ -103,6 +103,12 @@ impl Node {
         &self.machine.clock
     }
 
+    /// Lets so many tasks of the node block at once, as the threads of a runtime do: while as many wait for a stalled
+    /// device, no other runs.
+    pub fn set_workers(&self, workers: usize) {
+        self.machine.exec.set_workers(self.machine.id, workers);
+    }
+
     /// Runs a task of the process.
     pub fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) -> Arc<dyn TaskHandle> {
         self.host().tasks.spawn(name, Box::pin(task))
@@ -149,14 +155,14 @@ impl Node {
             clock: Arc::new(machine.clock.clone()),
             disk: Arc::new(machine.disk.clone()),
             net: Arc::new(SimNet::new(Arc::clone(&machine.network), machine.id)),
-            tasks: Arc::new(SimTasks::new(exec, clock, machine.id)),
+            tasks: Arc::new(SimTasks::new(exec, clock, machine.id, machine.disk.stalls())),
             chance: Arc::new(SimChance { seed: machine.seed ^ life.number, streams: Mutex::default() }),
         });
     }
 }
 
 fn sleeper(exec: &Arc<Exec>, clock: &SimClock) -> Sleep {
-    let tasks = SimTasks::new(Arc::clone(exec), clock.clone(), 0);
+    let tasks = SimTasks::new(Arc::clone(exec), clock.clone(), 0, Arc::default());
     let clock = clock.clone();
     Arc::new(move |time: Duration| tasks.sleep_until(clock.monotonic() + time))
 }

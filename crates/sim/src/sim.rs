@@ -149,7 +149,7 @@ impl Sim {
     }
 
     fn story_tasks(&self) -> SimTasks {
-        SimTasks::new(Arc::clone(&self.shared.around.exec), self.shared.around.clock.clone(), 0)
+        SimTasks::new(Arc::clone(&self.shared.around.exec), self.shared.around.clock.clone(), 0, Arc::default())
     }
 }
 

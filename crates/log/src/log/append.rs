@@ -72,12 +72,8 @@ impl Log {
     /// Appends what the producer state lets through, with the next offsets, as the leader of `epoch`; one outcome for
     /// each batch is pushed to `out`. Batches that go into the same segment are written by one system call.
     pub fn append(&mut self, epoch: LeaderEpoch, now: WallClock, batches: &[Append<'_>], out: &mut Vec<Appended>) {
-        if self.home().log_dir().is_offline() {
+        if self.home().log_dir().is_offline() || self.journal().is_some_and(|journal| journal.has_failed()) {
             out.extend(batches.iter().map(|_| Appended::Refused(Refusal::Offline)));
-            return;
-        }
-        if self.journal().is_some_and(|journal| journal.is_full()) {
-            out.extend(batches.iter().map(|_| Appended::Refused(Refusal::DiskFull)));
             return;
         }
         let mut group = self.new_group(batches.len());

@@ -1,7 +1,7 @@
 //! What a log tells the durable journal.
 
 use super::Log;
-use crate::dir::journal::{Change, Entry, Journal, JournalledFile, JournalledLog, Kind};
+use crate::dir::journal::{Change, Entry, Journal, JournalledFile, JournalledLog, Kind, Wake};
 use crate::dir::names::DirKind;
 use crate::segment::Segment;
 use crate::view::View;
@@ -41,6 +41,13 @@ impl JournalledFile for SegmentFile {
 }
 
 impl Log {
+    /// Whether the journal takes more at the moment; always, where this log has none. Where it does not, what `wake`
+    /// makes is called once on the journal's thread when it does. Ask before appending: what comes unasked is taken, and
+    /// lets more wait in memory than was planned for.
+    pub fn has_room_or_wakes(&self, wake: impl FnOnce() -> Wake) -> bool {
+        self.journal().is_none_or(|journal| journal.has_room_or_wakes(wake))
+    }
+
     /// The journal, when this log writes to it.
     pub(super) fn journal(&self) -> Option<&Arc<Journal>> {
         if self.config.journal { self.home().log_dir().journal() } else { None }

@@ -4,6 +4,7 @@ mod content;
 mod fault;
 mod file;
 mod names;
+mod slow;
 mod world;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use ottla_host::BoxFuture;
 use ottla_host::clock::Clock;
 use ottla_host::disk::{DirLock, Disk, Entry, File, Open, Space, Stat};
 use parking_lot::Mutex;
+pub(crate) use slow::Stalls;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,6 +96,24 @@ impl SimDisk {
         self.world.lock().planned.push(world::Planned { fault, path_part: path_part.to_owned(), times });
     }
 
+    /// From now on the device of `dir` answers nothing for `time`. The thread of a directory waits with all its work;
+    /// a task that writes there blocks the worker that runs it, although what it did shows at once.
+    pub fn stall(&self, dir: &Path, time: Duration) {
+        let world = self.world.lock();
+        world.stalls.begin(dir, world.clock.monotonic() + time);
+    }
+
+    /// From now on threads whose name contains `part` begin no work for `time`, as where the device of the journal alone
+    /// does not answer.
+    pub fn stall_lane(&self, part: &str, time: Duration) {
+        let world = self.world.lock();
+        world.stalls.begin_lane(part, world.clock.monotonic() + time);
+    }
+
+    pub(crate) fn stalls(&self) -> Arc<Stalls> {
+        Arc::clone(&self.world.lock().stalls)
+    }
+
     /// Sets the room for all files, in bytes.
     pub fn set_capacity(&self, bytes: u64) {
         self.world.lock().capacity = bytes;
@@ -140,6 +160,13 @@ enum UnderWay {
 }
 
 impl UnderWay {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            UnderWay::Ours(_, file) => Some(&file.path),
+            UnderWay::Foreign(_) => None,
+        }
+    }
+
     fn end(self) -> io::Result<()> {
         match self {
             UnderWay::Ours(capture, file) => capture.and_then(|capture| file.end_sync(capture)),
@@ -273,8 +300,9 @@ impl Disk for SimDisk {
     }
 
     fn sync_all(&self, files: Vec<Arc<dyn File>>) -> BoxFuture<'static, Vec<io::Result<()>>> {
-        let sleep = self.sleep.as_ref().map(|sleep| sleep(self.world.lock().sync_time()));
         let under_way: Vec<UnderWay> = files.into_iter().map(|file| self.begin_sync(file)).collect();
+        let paths = under_way.iter().filter_map(UnderWay::path);
+        let sleep = self.sleep.as_ref().map(|sleep| sleep(self.world.lock().sync_time(paths)));
         Box::pin(async move {
             if let Some(sleep) = sleep {
                 sleep.await;

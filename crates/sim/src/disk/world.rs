@@ -4,6 +4,7 @@ use super::content::{Capture, Content};
 use super::fault::{Crash, Fault, FaultRates, Met, Operation, crash_site};
 use super::file::SimFile;
 use super::names::Names;
+use super::slow::Stalls;
 use crate::clock::SimClock;
 use crate::random::Random;
 use ottla_host::clock::Clock;
@@ -48,6 +49,7 @@ pub(super) struct World {
     pub(super) boot: u64,
     pub(super) is_down: bool,
     pub(super) last_crash: Option<Crash>,
+    pub(super) stalls: Arc<Stalls>,
     open_files: BTreeMap<usize, Weak<SimFile>>,
 }
 
@@ -69,6 +71,7 @@ impl World {
             boot: 0,
             is_down: false,
             last_crash: None,
+            stalls: Arc::default(),
             open_files: BTreeMap::new(),
         }
     }
@@ -105,6 +108,10 @@ impl World {
         self.operations += 1;
         self.clock.advance(CACHE_TIME);
         self.note(operation, path);
+        if let Some(until) = self.stalls.end_of(path, self.clock.monotonic()) {
+            self.meet("stalled operation");
+            self.clock.owe_until(until);
+        }
         match self.crash_at {
             Some((at, how)) if at == number => return Err(how),
             Some(_) | None => {}
@@ -203,8 +210,12 @@ impl World {
         len.saturating_add(usize::try_from(free).unwrap_or(usize::MAX))
     }
 
-    pub(super) fn sync_time(&mut self) -> Duration {
-        SYNC_TIME + Duration::from_micros(self.random.below(SYNC_TIME_SPREAD_US))
+    /// What a sync of these files takes.
+    pub(super) fn sync_time<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Duration {
+        let now = self.clock.monotonic();
+        let stalled = paths.filter_map(|path| self.stalls.end_of(path, now)).max();
+        let waits = stalled.map_or(Duration::ZERO, |until| until.since(now));
+        waits + SYNC_TIME + Duration::from_micros(self.random.below(SYNC_TIME_SPREAD_US))
     }
 
     pub(super) fn pass_sync_time(&mut self) {

@@ -3,6 +3,7 @@
 use super::Exec;
 use super::timer::Sleep;
 use crate::clock::SimClock;
+use crate::disk::Stalls;
 use crate::random::Random;
 use ottla_host::BoxFuture;
 use ottla_host::clock::Clock;
@@ -23,12 +24,13 @@ pub(super) struct Lanes {
     delays: Mutex<Random>,
     exec: Arc<Exec>,
     clock: SimClock,
+    stalls: Arc<Stalls>,
 }
 
 impl Lanes {
-    pub(super) fn new(exec: Arc<Exec>, clock: SimClock, node: u64) -> Lanes {
+    pub(super) fn new(exec: Arc<Exec>, clock: SimClock, node: u64, stalls: Arc<Stalls>) -> Lanes {
         let seed = node ^ clock.monotonic().0;
-        Lanes { queues: Mutex::default(), delays: Mutex::new(Random::stream(seed, "lanes")), exec, clock }
+        Lanes { queues: Mutex::default(), delays: Mutex::new(Random::stream(seed, "lanes")), exec, clock, stalls }
     }
 
     /// Queues `work`; answers the runner to spawn when the lane was idle.
@@ -51,6 +53,9 @@ impl Lanes {
                 let delay = self.delays.lock().below(DELAY_MAX_NS);
                 let start = self.clock.monotonic() + Duration::from_nanos(delay);
                 Sleep::new(Arc::clone(&self.exec), self.clock.clone(), start).await;
+                while let Some(end) = self.stalls.end_of_lane(&lane, self.clock.monotonic()) {
+                    Sleep::new(Arc::clone(&self.exec), self.clock.clone(), end).await;
+                }
                 let Some((work, done)) = self.pop(&lane) else { return };
                 work();
                 // Nobody need wait for it.

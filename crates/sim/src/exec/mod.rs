@@ -1,9 +1,11 @@
 //! The executor: one thread, virtual time, and a seeded choice among the tasks that could run.
 
+mod blocked;
 mod lane;
 mod tasks;
 mod timer;
 
+use blocked::Blocked;
 pub(crate) use tasks::SimTasks;
 pub(crate) use timer::Timers;
 
@@ -34,6 +36,8 @@ const STEP_TIME_MAX_NS: u64 = 3_000;
 /// A spawned task. Its future is out while it is polled.
 struct Task {
     node: u64,
+    /// Whether it has a thread of its own.
+    is_thread: bool,
     future: Option<BoxFuture<'static, ()>>,
     waker: Arc<TaskWaker>,
     is_dropped: bool,
@@ -54,11 +58,12 @@ impl Wake for TaskWaker {
     }
 }
 
-/// Tasks of all nodes. Lock order: `tasks` and `ready` are leaves; futures are polled and dropped under neither.
+/// Tasks of all nodes. Lock order: `ready`, `blocked`, `tasks`; futures are polled and dropped under none of them.
 pub(crate) struct Exec {
     tasks: Mutex<Tasks>,
     ready: Arc<Mutex<Vec<u64>>>,
     pub(crate) timers: Timers,
+    blocked: Mutex<Blocked>,
     clock: SimClock,
 }
 
@@ -72,16 +77,37 @@ struct Tasks {
 impl Exec {
     pub(crate) fn new(clock: SimClock) -> Exec {
         let tasks = Tasks { next: MAIN + 1, ..Tasks::default() };
-        Exec { tasks: Mutex::new(tasks), ready: Arc::default(), timers: Timers::default(), clock }
+        Exec {
+            tasks: Mutex::new(tasks),
+            ready: Arc::default(),
+            timers: Timers::default(),
+            blocked: Mutex::default(),
+            clock,
+        }
     }
 
     /// Starts a task of a node.
     pub(crate) fn spawn(&self, node: u64, future: BoxFuture<'static, ()>) -> u64 {
+        self.start(node, future, false)
+    }
+
+    /// Starts a task of a node that has a thread of its own.
+    pub(crate) fn spawn_thread(&self, node: u64, future: BoxFuture<'static, ()>) -> u64 {
+        self.start(node, future, true)
+    }
+
+    /// Lets at most so many tasks of a node block at once.
+    pub(crate) fn set_workers(&self, node: u64, workers: usize) {
+        self.blocked.lock().set_workers(node, workers);
+    }
+
+    fn start(&self, node: u64, future: BoxFuture<'static, ()>, is_thread: bool) -> u64 {
         let mut tasks = self.tasks.lock();
         let id = tasks.next;
         tasks.next += 1;
         let waker = self.waker(id);
-        tasks.by_id.insert(id, Task { node, future: Some(future), waker: Arc::clone(&waker), is_dropped: false });
+        let future = Some(future);
+        tasks.by_id.insert(id, Task { node, is_thread, future, waker: Arc::clone(&waker), is_dropped: false });
         drop(tasks);
         waker.wake();
         id
@@ -145,7 +171,9 @@ impl Exec {
                 if let Poll::Ready(done) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
                     return done;
                 }
+                self.block(id);
             } else if let Some((node, panic)) = self.step(id) {
+                self.block(id);
                 after_step(node, panic);
             }
         }
@@ -154,11 +182,35 @@ impl Exec {
 
     fn pick(&self, random: &mut Random) -> Option<u64> {
         let mut ready = self.ready.lock();
-        if ready.is_empty() {
+        let mut blocked = self.blocked.lock();
+        blocked.forget_before(self.clock.monotonic());
+        if blocked.is_empty() {
+            if ready.is_empty() {
+                return None;
+            }
+            let index = random.index(ready.len());
+            return Some(ready.swap_remove(index));
+        }
+        let tasks = self.tasks.lock();
+        let may_run = |id: &u64| {
+            tasks.by_id.get(id).is_none_or(|task| blocked.lets_run(*id, (!task.is_thread).then_some(task.node)))
+        };
+        let able: Vec<usize> = (0..ready.len()).filter(|index| may_run(&ready[*index])).collect();
+        if able.is_empty() {
             return None;
         }
-        let index = random.index(ready.len());
-        Some(ready.swap_remove(index))
+        Some(ready.swap_remove(able[random.index(able.len())]))
+    }
+
+    /// Notes that the step of a task blocks its thread.
+    fn block(&self, id: u64) {
+        let Some(until) = self.clock.take_owed() else { return };
+        let task = self.tasks.lock().by_id.get(&id).map(|task| (task.node, task.is_thread));
+        if let Some((node, is_thread)) = task {
+            self.blocked.lock().add(id, (!is_thread).then_some(node), until);
+            // Time passes to that moment even if nobody else waits for any.
+            self.timers.add(until, Waker::noop().clone());
+        }
     }
 
     fn pass_time(&self) {

@@ -4,6 +4,7 @@ use super::Exec;
 use super::lane::Lanes;
 use super::timer::Sleep;
 use crate::clock::SimClock;
+use crate::disk::Stalls;
 use ottla_host::clock::Monotonic;
 use ottla_host::tasks::{BoxFuture, TaskHandle, Tasks};
 use std::sync::Arc;
@@ -17,8 +18,8 @@ pub(crate) struct SimTasks {
 }
 
 impl SimTasks {
-    pub(crate) fn new(exec: Arc<Exec>, clock: SimClock, node: u64) -> SimTasks {
-        let lanes = Arc::new(Lanes::new(Arc::clone(&exec), clock.clone(), node));
+    pub(crate) fn new(exec: Arc<Exec>, clock: SimClock, node: u64, stalls: Arc<Stalls>) -> SimTasks {
+        let lanes = Arc::new(Lanes::new(Arc::clone(&exec), clock.clone(), node, stalls));
         SimTasks { exec, clock, node, lanes }
     }
 }
@@ -36,7 +37,7 @@ impl Tasks for SimTasks {
     fn offload(&self, lane: &str, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         let (ended, runner) = self.lanes.push(lane, work);
         if let Some(runner) = runner {
-            self.exec.spawn(self.node, runner);
+            self.exec.spawn_thread(self.node, runner);
         }
         Box::pin(async move {
             if ended.await.is_err() {

@@ -32,8 +32,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Name of the journal in a log directory. A plain file, which Apache Kafka passes over.
 pub const JOURNAL: &str = ".ottla-journal";
-/// Blocks that may wait for the device; more appends are refused until it has caught up.
+/// Blocks that may wait for the device; whoever appends waits for room beyond.
 const WAITING_MAX: usize = 32;
+/// Blocks that still wait when those who wait for room are called.
+const WAITING_LOW: usize = WAITING_MAX / 2;
 
 /// Bytes of each of the four sections unless configured: settling one in the background takes less time than filling
 /// the other three.
@@ -59,6 +61,9 @@ pub(crate) trait JournalledFile: Send + Sync {
     /// The directory of the file.
     fn directory(&self) -> PathBuf;
 }
+
+/// What is called once, when there is room in a journal.
+pub type Wake = Box<dyn FnOnce() + Send>;
 
 /// A place in a file that an entry has changed.
 pub(crate) struct Change<'a> {
@@ -93,6 +98,8 @@ struct State {
     writing: bool,
     next_number: u64,
     failed: bool,
+    /// Called once when fewer blocks wait. As many as there are logs that wait, at most.
+    for_room: Vec<Wake>,
 }
 
 impl fmt::Debug for Journal {
@@ -102,10 +109,20 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Whether so much waits for the device that an append should be refused.
-    pub(crate) fn is_full(&self) -> bool {
-        let state = self.state();
-        state.failed || state.waiting.len() >= WAITING_MAX
+    /// Whether more may be appended now. Where too much waits for the device, what `wake` makes is called once when it
+    /// has caught up, on the journal's thread. A journal that has failed has room: what comes is refused.
+    pub(crate) fn has_room_or_wakes(&self, wake: impl FnOnce() -> Wake) -> bool {
+        let mut state = self.state();
+        let has_room = state.failed || state.waiting.len() < WAITING_MAX;
+        if !has_room {
+            state.for_room.push(wake());
+        }
+        has_room
+    }
+
+    /// Whether the device has failed: nothing more is taken.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state().failed
     }
 
     /// Takes an entry with the bytes in `parts`; the view's journalled end follows when it is on the device.

@@ -3,7 +3,7 @@
 use super::block::{Block, Touched, UNIT};
 use super::replay::Found;
 use super::section::{SECTIONS, Sections};
-use super::{Journal, State};
+use super::{Journal, State, WAITING_LOW};
 use crate::dir::LogDir;
 use ottla_host::File;
 use ottla_host::disk::{Open, write_all_at};
@@ -37,6 +37,7 @@ impl Journal {
             writing: false,
             next_number: first + 1,
             failed: false,
+            for_room: Vec::new(),
         };
         Ok(Arc::new(Journal {
             lane: format!("journal {}", dir.path().display()),
@@ -66,6 +67,10 @@ impl Journal {
         }
         let block = state.waiting.pop_front();
         state.writing = block.is_some();
+        let has_room = state.waiting.len() <= WAITING_LOW;
+        let woken = if has_room { std::mem::take(&mut state.for_room) } else { Vec::new() };
+        drop(state);
+        woken.into_iter().for_each(|wake| wake());
         block
     }
 
@@ -101,10 +106,12 @@ impl Journal {
         let mut state = self.state();
         state.failed = true;
         state.writing = false;
+        let woken = std::mem::take(&mut state.for_room);
         drop(state);
         if let Some(dir) = self.dir.upgrade() {
             dir.sync_failed(error);
         }
+        woken.into_iter().for_each(|wake| wake());
     }
 
     /// Syncs what the oldest full section names, so that it can be written over.

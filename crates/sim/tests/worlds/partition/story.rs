@@ -1,14 +1,14 @@
-//! One run: producers, a reader, and a node that dies again and again.
+//! One run: producers, readers at the watermark, terms that come and go, and a node that dies again and again.
 
+use super::server::Server;
+use crate::Totals;
 use crate::checker::Checker;
-use crate::plan::{Durability, Plan};
+use crate::log::{Durability, Plan};
 use crate::producer::{Current, Producer};
-use crate::server::Server;
-use ottla_host::Disk;
+use ottla_replica::{Reading, Upto};
 use ottla_sim::{Crash, FaultRates, Node, Random, Sim};
 use ottla_wire::ids::Offset;
 use parking_lot::Mutex;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,20 +17,14 @@ use std::time::Duration;
 const OPENINGS_MAX: usize = 50;
 /// Time in which everything must end once the faults have.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a run counts beside its faults.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Totals {
-    pub(crate) acknowledgements: u64,
-    pub(crate) failures: u64,
-}
+const READERS: usize = 2;
 
 struct Story {
     sim: Sim,
     node: Node,
     plan: Plan,
     random: Random,
-    current: Current,
+    current: Current<Server>,
     checker: Arc<Mutex<Checker>>,
     epoch: i32,
 }
@@ -38,14 +32,17 @@ struct Story {
 /// Runs a seed's plan to its end; panics on the first thing that does not hold.
 pub(crate) async fn run(sim: Sim) -> Totals {
     let mut random = sim.random("story");
-    let plan = Plan::draw(&mut random);
+    let plan = Plan::draw(&mut random).of_partition();
     let node = sim.node("broker");
     sim.tell(|| format!("{plan:?}"));
     let (current, checker) = (Current::default(), Arc::<Mutex<Checker>>::default());
     let mut story = Story { sim, node, plan, random, current, checker, epoch: 0 };
     story.open().await;
     let running = story.start_producers();
-    story.start_reader();
+    // What is shown before it is on the device may be lost with the power; nobody promises otherwise.
+    if story.plan.durability != Durability::Device {
+        (0..READERS).for_each(|reader| story.start_reader(reader));
+    }
     for _ in 0..story.plan.lives {
         let time = Duration::from_micros(story.random.below(30_000));
         story.sim.sleep(time).await;
@@ -75,36 +72,40 @@ impl Story {
         running
     }
 
-    fn start_reader(&self) {
+    fn start_reader(&self, number: usize) {
         let (sim, current, checker) = (self.sim.clone(), Arc::clone(&self.current), Arc::clone(&self.checker));
-        let (mut random, node) = (sim.random("reader"), self.node.clone());
+        let (mut random, node) = (sim.random(&format!("reader {number}")), self.node.clone());
         self.sim.spawn("reader", async move {
             loop {
                 sim.sleep(Duration::from_micros(random.below(3000))).await;
                 let server = current.lock().clone();
-                let Some(server) = server.filter(|server| !server.dir.is_offline() && !node.is_down()) else {
-                    continue;
-                };
-                let view = Arc::clone(server.log.lock().view());
-                let end = Offset(server.watermark.load(Ordering::Relaxed));
-                let from = Offset(view.start().0 + random.below((end.0 - view.start().0).max(0) as u64) as i64);
-                let slice = view.read(from, end, random.below(2000) as u32, true).expect("what is shown can be read");
-                checker.lock().saw(&slice);
+                let Some(server) = server.filter(|_| !node.is_down()) else { continue };
+                let partition = &server.partition;
+                let (start, end) = (partition.view().start().0, partition.watermark().0);
+                let from = Offset(start + random.below((end - start).max(0) as u64) as i64);
+                let max_bytes = random.below(2000) as u32;
+                let reading = Reading { from, max_bytes, at_least_one: true, upto: Upto::Watermark };
+                // A partition that does not serve at the moment shows nothing.
+                if let Ok(slice) = partition.read(reading) {
+                    checker.lock().saw(&slice);
+                } else {
+                    assert!(partition.serves().is_err(), "what is committed can be read");
+                }
             }
         });
     }
 
     async fn disturb(&mut self) {
-        let event = self.random.below(13);
+        let event = self.random.below(14);
         self.sim.tell(|| format!("event {event}; met so far {:?}", self.node.disk().met()));
         match event {
-            0..4 => self.crash_soon().await,
-            4 | 5 => self.crash_now(),
-            6 => self.stop_cleanly().await,
-            7 => self.fill_up().await,
-            8 | 9 => self.crash_in_leader_change(),
-            10 => self.node.clock().jump_wall(self.random.below(100_000) as i64 - 50_000),
-            _ => self.change_leader(),
+            0..3 => self.crash_soon().await,
+            3 | 4 => self.crash_now(),
+            5 => self.stop_cleanly().await,
+            6 => self.fill_up().await,
+            7 | 8 => self.crash_in_leader_change().await,
+            9 => self.node.clock().jump_wall(self.random.below(100_000) as i64 - 50_000),
+            _ => self.change_leader().await,
         }
     }
 
@@ -115,8 +116,16 @@ impl Story {
 
     fn crash_now(&mut self) {
         let how = self.crash_kind();
-        self.current.lock().take();
+        self.take_server();
         self.node.crash(how);
+    }
+
+    fn take_server(&mut self) -> Option<Arc<Server>> {
+        let server = self.current.lock().take()?;
+        for _ in 0..server.contended.load(Ordering::Relaxed) {
+            self.sim.meet("contention for the writer");
+        }
+        Some(server)
     }
 
     /// Crashes in one of the next operations of the disk.
@@ -133,20 +142,29 @@ impl Story {
         self.crash_now();
     }
 
+    /// Lets the node do `work`, in which it may die; None when it has.
+    async fn on_node<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let done = Arc::<Mutex<Option<T>>>::default();
+        let answer = Arc::clone(&done);
+        self.node.spawn("order", async move {
+            let result = work.await;
+            *answer.lock() = Some(result);
+        });
+        loop {
+            if self.node.is_down() {
+                return None;
+            }
+            if let Some(result) = done.lock().take() {
+                return Some(result);
+            }
+            self.sim.sleep(Duration::from_micros(20)).await;
+        }
+    }
+
     /// After a clean stop everything survives, whatever was promised.
     async fn stop_cleanly(&mut self) {
-        let Some(server) = self.current.lock().take().filter(|_| !self.node.is_down()) else { return };
-        let stopped = Arc::<Mutex<Option<bool>>>::default();
-        let answer = Arc::clone(&stopped);
-        self.node.spawn("stop", async move {
-            let done = server.stop().await.is_ok();
-            *answer.lock() = Some(done);
-        });
-        // The node may die in it.
-        while stopped.lock().is_none() && !self.node.is_down() {
-            self.sim.sleep(Duration::from_micros(200)).await;
-        }
-        if *stopped.lock() == Some(true) && !self.node.is_down() {
+        let Some(server) = self.take_server().filter(|_| !self.node.is_down()) else { return };
+        if self.on_node(async move { server.stop().await.is_ok() }).await == Some(true) {
             self.sim.meet("clean stop");
             self.node.crash(if self.random.coin() { Crash::Power } else { Crash::Process });
         } else {
@@ -162,23 +180,27 @@ impl Story {
         disk.set_capacity(1 << 40);
     }
 
-    fn change_leader(&mut self) {
+    async fn change_leader(&mut self) {
         let server = self.current.lock().clone();
-        let Some(server) = server else { return };
-        self.epoch += 1;
-        if server.lose_unacknowledged().is_err() {
+        let Some(server) = server.filter(|_| !self.node.is_down()) else { return };
+        let epoch = self.epoch + 1;
+        self.epoch += 2;
+        let mut random = self.random.clone();
+        self.random.draw();
+        let deposed = self.on_node(async move { server.be_deposed(epoch, &mut random).await.is_ok() }).await;
+        if deposed == Some(true) {
+            self.sim.meet("leader change");
+        } else {
             self.sim.meet("leader change failed");
             self.crash_now();
-        } else {
-            self.sim.meet("leader change");
         }
     }
 
-    fn crash_in_leader_change(&mut self) {
+    async fn crash_in_leader_change(&mut self) {
         let how = self.crash_kind();
         let disk = self.node.disk();
         disk.crash_at(disk.operations() + self.random.below(8), how);
-        self.change_leader();
+        self.change_leader().await;
         self.crash_now();
     }
 
@@ -187,49 +209,38 @@ impl Story {
         let server = self.current.lock().clone();
         let is_fine = server.is_some_and(|server| !server.dir.is_offline());
         if !is_fine || self.node.is_down() {
-            self.current.lock().take();
+            self.take_server();
             self.node.restart();
             self.open().await;
         }
     }
 
-    /// Segments and their sizes on the disk.
-    fn logs(&self) -> Vec<(String, u64)> {
-        let (disk, dir) = (self.node.disk(), Path::new("/data/orders-0"));
-        let entries = disk.list(dir).unwrap_or_default().into_iter();
-        let logs = entries.filter(|entry| entry.name.ends_with(".log"));
-        logs.map(|entry| (entry.name.clone(), disk.stat(&dir.join(entry.name)).unwrap().map_or(0, |stat| stat.len)))
-            .collect()
-    }
-
     /// Opens the log, through crashes while it recovers, and compares what is there with what must be.
     async fn open(&mut self) {
-        self.epoch += 1;
         for attempt in 0..OPENINGS_MAX {
+            self.epoch += 1;
             let disk = self.node.disk().clone();
             disk.set_rates(FaultRates::default());
             if attempt == 0 && self.random.chance(300_000) {
                 let how = self.crash_kind();
                 disk.crash_at(disk.operations() + self.random.below(30), how);
             }
-            self.sim.tell(|| format!("attempt {attempt} to open {:?}", self.logs()));
-            match Server::open(&self.node.host(), &self.plan, self.epoch) {
+            let contention = self.sim.random(&format!("contention {}", self.epoch));
+            match Server::open(&self.node.host(), &self.plan, self.epoch, contention).await {
                 Ok(server) if !self.node.is_down() => {
-                    let view = Arc::clone(server.log.lock().view());
-                    self.sim.tell(|| server.describe());
-                    self.checker.lock().check(&view);
+                    self.checker.lock().check(server.partition.view());
                     disk.set_rates(self.plan.rates);
                     *self.current.lock() = Some(server);
                     return;
                 }
                 Ok(_) | Err(_) if self.node.is_down() => self.sim.meet("crash in recovery"),
                 Ok(_) => {}
-                Err(why) => panic!("the log does not open on a disk that works: {why}"),
+                Err(why) => panic!("the partition does not open on a disk that works: {why}"),
             }
             self.node.restart();
             self.sim.sleep(Duration::from_millis(1)).await;
         }
-        panic!("the log did not open in {OPENINGS_MAX} attempts");
+        panic!("the partition did not open in {OPENINGS_MAX} attempts");
     }
 
     /// Lets the producers end without further faults, and compares a last time.

@@ -1,11 +1,12 @@
 //! The least broker that keeps the promises of one log: an appender, a flusher, and someone who writes checkpoints.
 
-use crate::plan::{Durability, Plan};
+use super::plan::{Durability, Plan};
+use crate::producer::{self, Failure, Request};
 use ottla_host::Host;
 use ottla_log::dir::boot::LastEnd;
 use ottla_log::dir::checkpoint::RECOVERY_POINT;
 use ottla_log::log::Opening;
-use ottla_log::{Append, Appended, Flush, Log, LogDir, Origin, PartitionName, Refusal};
+use ottla_log::{Append, Appended, Flush, Log, LogDir, Origin, PartitionName};
 use ottla_wire::batch::ValidBatch;
 use ottla_wire::ids::{LeaderEpoch, Offset, PartitionIndex};
 use parking_lot::Mutex;
@@ -20,22 +21,6 @@ pub(crate) const DATA: &str = "/data";
 const QUEUE_MAX: usize = 64;
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(7);
 
-/// Why a batch was not acknowledged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Failure {
-    Refused(Refusal),
-    /// The leader has lost the batch before it was acknowledged.
-    Truncated,
-    /// Nobody knows: the process died.
-    Unknown,
-}
-
-/// A batch and the one who waits for its base offset.
-pub(crate) struct Request {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) answer: oneshot::Sender<Result<Offset, Failure>>,
-}
-
 /// A batch that is in the log and not acknowledged yet.
 struct Waiting {
     base: Offset,
@@ -45,7 +30,7 @@ struct Waiting {
 
 /// One life of the broker. Lock order: `log`, then `waiting`.
 pub(crate) struct Server {
-    pub(crate) requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Request>,
     pub(crate) log: Mutex<Log>,
     pub(crate) dir: Arc<LogDir>,
     host: Host,
@@ -62,6 +47,12 @@ pub(crate) struct Server {
 
 pub(crate) fn name() -> PartitionName {
     PartitionName { topic: "orders".into(), partition: PartitionIndex(0) }
+}
+
+impl producer::Server for Server {
+    fn requests(&self, _producer: u32) -> &mpsc::Sender<Request> {
+        &self.requests
+    }
 }
 
 impl Server {
@@ -229,7 +220,7 @@ impl Server {
         let epoch = LeaderEpoch(self.epoch.fetch_add(1, Ordering::Relaxed) + 1);
         log.assign_epoch(epoch);
         for waiter in std::mem::take(&mut *self.waiting.lock()) {
-            let _ = waiter.answer.send(Err(Failure::Truncated));
+            let _ = waiter.answer.send(Err(Failure::Deposed));
         }
         Ok(())
     }

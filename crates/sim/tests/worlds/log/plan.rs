@@ -59,4 +59,12 @@ impl Plan {
             lives: 3 + random.index(4),
         }
     }
+
+    /// The same plan for a partition, which syncs by its own settings: before each acknowledgement where the device counts.
+    pub(crate) fn of_partition(mut self) -> Plan {
+        if self.durability == Durability::Device {
+            self.config = Arc::new(LogConfig { flush_messages: 1, ..(*self.config).clone() });
+        }
+        self
+    }
 }

@@ -1,7 +1,6 @@
 //! Producers: some idempotent with five batches in flight and retries, some plain that never repeat a batch.
 
 use crate::checker::{Checker, Value};
-use crate::server::{Failure, Request, Server};
 use ottla_log::Refusal;
 use ottla_sim::{Random, Sim};
 use ottla_wire::batch::{BatchBuilder, NewRecord, Producer as ProducerOfBatch};
@@ -10,15 +9,37 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// Says that the log went past a batch without a promise that it stays.
 const IN_DOUBT: usize = usize::MAX;
 const IN_FLIGHT_MAX: usize = 5;
 const RETRY_PAUSE: Duration = Duration::from_millis(2);
 
+/// Why a batch was not acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    Refused(Refusal),
+    /// The leader has lost the batch, or has ceased to lead, before it was acknowledged.
+    Deposed,
+    /// Nobody knows: the process died.
+    Unknown,
+}
+
+/// A batch and the one who waits for its base offset.
+pub(crate) struct Request {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) answer: oneshot::Sender<Result<Offset, Failure>>,
+}
+
+/// What takes the batches of producers.
+pub(crate) trait Server: Send + Sync + 'static {
+    /// Where the batches of a producer go, in order.
+    fn requests(&self, producer: u32) -> &mpsc::Sender<Request>;
+}
+
 /// The server of the moment; none while the node is down.
-pub(crate) type Current = Arc<Mutex<Option<Arc<Server>>>>;
+pub(crate) type Current<S> = Arc<Mutex<Option<Arc<S>>>>;
 
 /// A batch on its way.
 #[derive(Clone)]
@@ -27,9 +48,9 @@ pub(crate) struct Batch {
     bytes: Vec<u8>,
 }
 
-pub(crate) struct Producer {
+pub(crate) struct Producer<S> {
     pub(crate) sim: Sim,
-    pub(crate) current: Current,
+    pub(crate) current: Current<S>,
     pub(crate) checker: Arc<Mutex<Checker>>,
     pub(crate) number: u32,
     pub(crate) is_idempotent: bool,
@@ -37,7 +58,7 @@ pub(crate) struct Producer {
 
 type Answers = Vec<oneshot::Receiver<Result<Offset, Failure>>>;
 
-impl Producer {
+impl<S: Server> Producer<S> {
     /// Sends `count` batches until each is acknowledged, or given up by a plain producer.
     pub(crate) async fn run(self, count: usize, mut random: Random) {
         let mut sequence = 0;
@@ -88,7 +109,7 @@ impl Producer {
             let request = Request { bytes: batch.bytes.clone(), answer };
             if let Some(server) = &server {
                 // A server that is dead drops the request, and its answer with it.
-                let _ = server.requests.send(request).await;
+                let _ = server.requests(self.number).send(request).await;
             }
         }
         answers

@@ -1,6 +1,6 @@
 //! What must hold whatever happens: nothing acknowledged is lost, repeated, reordered or changed.
 
-use crate::server::Failure;
+use crate::producer::Failure;
 use ottla_host::disk::read_exact_at;
 use ottla_log::{Slice, View};
 use ottla_wire::batch::{Batches, ValidBatch};

@@ -1,0 +1,129 @@
+//! A partition on a simulated disk.
+
+use super::{Identity, Partition, Promise, Ticket};
+use crate::state::Assignment;
+use bytes::Bytes;
+use ottla_host::Host;
+use ottla_log::{Log, LogConfig, LogDir, Origin, PartitionName};
+use ottla_sim::Sim;
+use ottla_wire::Uuid;
+use ottla_wire::batch::{BatchBuilder, NewRecord, SharedBatch, ValidBatch};
+use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DATA: &str = "/data";
+const ME: BrokerId = BrokerId(1);
+const BATCH_BYTES: usize = 8 << 10;
+
+async fn leader(host: &Host) -> Arc<Partition> {
+    let dir = LogDir::open(host, Path::new(DATA), 8).expect("a disk that works");
+    dir.start_journal(0).expect("room for a journal");
+    let name = PartitionName::new("orders", PartitionIndex(0));
+    let config = Arc::new(LogConfig { journal: true, ..LogConfig::default() });
+    let log = Log::create(&dir, &name, None, config, host.clock.wall()).expect("a new log");
+    let identity =
+        Identity { topic: "orders".into(), topic_id: Uuid::ZERO, index: PartitionIndex(0), broker: ME, durable: true };
+    let partition = Partition::new(identity, host, log, Offset(0));
+    partition.assign(&term(0, ME)).await;
+    partition
+}
+
+fn term(epoch: i32, leader: BrokerId) -> Assignment {
+    Assignment {
+        leader: Some(leader),
+        leader_epoch: LeaderEpoch(epoch),
+        partition_epoch: epoch,
+        replicas: vec![ME],
+        isr: [ME].into(),
+    }
+}
+
+fn batch() -> SharedBatch {
+    let mut builder = BatchBuilder::new(Offset(0));
+    let value = vec![7; BATCH_BYTES];
+    builder.append(&NewRecord { timestamp: 1, value: Some(&value), ..NewRecord::default() }).expect("a small record");
+    let bytes = Bytes::from(builder.finish());
+    SharedBatch::new(&bytes, &ValidBatch::trusted(&bytes).expect("a batch that was just built"))
+}
+
+/// Submits and drives as a connection does; the tickets tell what became of each batch.
+async fn submit(partition: &Partition, count: usize) -> Vec<Ticket> {
+    let mut tickets = Vec::new();
+    for _ in 0..count {
+        tickets.push(partition.submit(batch(), Origin::Client, Promise::InSync(1)).await);
+        partition.drive();
+    }
+    tickets
+}
+
+#[test]
+fn a_full_journal_makes_appends_wait_and_refuses_none() {
+    const CONNECTIONS: usize = 4;
+    const EACH: usize = 150;
+    // 32 blocks of 16 KiB may wait, then what the queue holds, and a batch of each connection is on its way into it.
+    const WRITTEN_MAX: i64 = 32 * 2 + 16;
+    Sim::run(7, async |sim: Sim| {
+        let node = sim.node("broker");
+        let partition = leader(&node.host()).await;
+        node.disk().stall_lane("journal", Duration::from_secs(1));
+        let (done, mut answers) = tokio::sync::mpsc::channel(CONNECTIONS);
+        for _ in 0..CONNECTIONS {
+            let (partition, done) = (partition.clone(), done.clone());
+            node.spawn("connection", async move {
+                for ticket in submit(&partition, EACH).await {
+                    let written = ticket.await.expect("every batch is answered");
+                    written.expect("a journal that is behind refuses nothing");
+                }
+                done.send(()).await.expect("the test waits for it");
+            });
+        }
+        sim.sleep(Duration::from_millis(900)).await;
+        let end = partition.view().end().0;
+        assert!((32..=WRITTEN_MAX).contains(&end), "{end} batches were written before a journal that stands still");
+        for _ in 0..CONNECTIONS {
+            answers.recv().await.expect("every connection comes to its end");
+        }
+        sim.sleep(Duration::from_millis(10)).await;
+        assert_eq!(partition.watermark(), Offset((CONNECTIONS * EACH) as i64));
+    });
+}
+
+#[test]
+fn a_journal_that_fails_refuses_those_who_wait_for_it() {
+    Sim::run(7, async |sim: Sim| {
+        let node = sim.node("broker");
+        let partition = leader(&node.host()).await;
+        node.disk().stall_lane("journal", Duration::from_millis(100));
+        let tickets = submit(&partition, 200).await;
+        node.disk().fail_next(ottla_sim::Fault::WriteError, "journal", 1);
+        let mut refused = 0;
+        for ticket in tickets {
+            refused += usize::from(ticket.await.expect("every batch is answered").is_err());
+        }
+        assert!(refused > 0, "what waited was answered although the device has failed");
+        assert!(partition.serves().is_err());
+    });
+}
+
+#[test]
+fn what_a_later_term_commits_is_no_answer_for_what_was_cut_away() {
+    Sim::run(7, async |sim: Sim| {
+        let node = sim.node("broker");
+        let partition = leader(&node.host()).await;
+        node.disk().stall_lane("journal", Duration::from_millis(10));
+        let ticket = submit(&partition, 1).await.remove(0);
+        let lost = ticket.await.expect("an answer").expect("it was written");
+        partition.assign(&term(1, BrokerId(2))).await;
+        let now = sim.wall();
+        partition.when_free(|log| log.truncate_to(Offset(0), now)).await.expect("a disk that works");
+        partition.assign(&term(2, ME)).await;
+        let ticket = submit(&partition, 1).await.remove(0);
+        let kept = ticket.await.expect("an answer").expect("it was written");
+        sim.sleep(Duration::from_millis(50)).await;
+        assert_eq!(kept.next_offset, lost.next_offset);
+        assert_eq!(partition.is_committed(kept.next_offset, kept.leader_epoch), Ok(true));
+        assert!(partition.is_committed(lost.next_offset, lost.leader_epoch).is_err());
+    });
+}
