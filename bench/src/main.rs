@@ -4,6 +4,7 @@
 mod compare;
 mod failure;
 mod floor;
+mod groups;
 mod load;
 mod proof;
 mod protocol;
@@ -43,6 +44,8 @@ enum Command {
     Performance(proof::performance::Options),
     /// Kills the broker under idempotent load, round after round, and checks every acknowledgement.
     Kill9(proof::kill9::Options),
+    /// Consumer groups: commits, loading, idle members, rebalances, take-overs.
+    Groups(groups::Options),
     /// Runs a floor server until killed; prints its address.
     #[command(subcommand)]
     Floor(Floor),
@@ -122,6 +125,7 @@ fn run(command: Command) -> Result<()> {
         Command::Recovery(options) => proof::recovery::run(&options),
         Command::Performance(options) => proof::performance::run(&options),
         Command::Kill9(options) => proof::kill9::run(&options),
+        Command::Groups(options) => groups::run(&options),
         Command::Floor(Floor::Produce { folder }) => floor::produce::run(folder),
         Command::Floor(Floor::Fetch { file, file_bytes, bytes }) => floor::fetch::run(file, file_bytes, bytes),
     }

@@ -76,8 +76,13 @@ pub(crate) struct Server {
 impl Server {
     /// Writes the settings of a broker into `folder`; nothing is formatted or started.
     pub(crate) fn prepare(kind: Kind, folder: &Path) -> Result<Server> {
+        Server::prepare_with(kind, folder, kind.settings())
+    }
+
+    /// As [`Server::prepare`], with settings in place of the kind's own.
+    pub(crate) fn prepare_with(kind: Kind, folder: &Path, settings: &[(&str, &str)]) -> Result<Server> {
         std::fs::create_dir_all(folder).doing("create the server's folder")?;
-        let port = layout::write_properties(folder, kind.settings())?;
+        let port = layout::write_properties(folder, settings)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Ok(Server { kind, folder: folder.to_owned(), address, child: None })
     }

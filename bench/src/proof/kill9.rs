@@ -16,7 +16,6 @@ use ottla_wire::ids::Offset;
 
 use super::kill9_reader;
 use crate::failure::{Failure, Result, accept};
-use crate::protocol::client::Pipe;
 use crate::protocol::{Client, frame, topics};
 use crate::server::{Kind, Server};
 
@@ -176,7 +175,7 @@ impl Load<'_> {
 
     /// Sends what is due again first, then new batches; drains before it ends in peace.
     fn one_connection(&mut self, address: SocketAddr, stop: &AtomicBool) -> Result<()> {
-        let mut pipe = Pipe::connect(address)?;
+        let mut pipe = Client::connect(address)?;
         for (_, frame) in &mut self.unacknowledged {
             pipe.send(frame)?;
         }
@@ -191,7 +190,7 @@ impl Load<'_> {
             if self.unacknowledged.is_empty() {
                 return Ok(());
             }
-            let answer = pipe.receive()?;
+            let answer = pipe.receive(true)?;
             self.acknowledge(&answer)?;
         }
     }

@@ -1,4 +1,4 @@
-//! A blocking connection that sends one request and waits for its answer.
+//! A blocking connection that sends requests and waits for their answers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +18,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: TcpStream,
-    correlation: i32,
+    sent: i32,
+    received: i32,
 }
 
 impl Client {
@@ -27,7 +28,7 @@ impl Client {
         let stream = TcpStream::connect(address).doing(&format!("connect to {address}"))?;
         stream.set_nodelay(true).doing("set TCP_NODELAY")?;
         stream.set_read_timeout(Some(ANSWER_WITHIN)).doing("set a read timeout")?;
-        Ok(Client { stream, correlation: 0 })
+        Ok(Client { stream, sent: 0, received: 0 })
     }
 
     /// Tries to connect every millisecond until the server listens or `within` has passed.
@@ -59,30 +60,11 @@ impl Client {
 
     /// Sends a built frame and answers the body of its response.
     pub(crate) fn exchange(&mut self, mut frame: Vec<u8>, flexible: bool) -> Result<Vec<u8>> {
-        self.correlation += 1;
-        frame::patch_correlation(&mut frame, self.correlation);
-        self.stream.write_all(&frame).doing("send a request")?;
-        let answer = read_answer(&mut self.stream)?;
-        body_of(&answer, self.correlation, flexible).map(<[u8]>::to_vec)
-    }
-}
-
-/// A connection with several Produce requests in flight.
-#[derive(Debug)]
-pub(crate) struct Pipe {
-    stream: TcpStream,
-    sent: i32,
-    received: i32,
-}
-
-impl Pipe {
-    /// Connects; Nagle's algorithm off.
-    pub(crate) fn connect(address: SocketAddr) -> Result<Pipe> {
-        let Client { stream, correlation } = Client::connect(address)?;
-        Ok(Pipe { stream, sent: correlation, received: correlation })
+        self.send(&mut frame)?;
+        self.receive(flexible)
     }
 
-    /// Sends a built frame.
+    /// Sends a built frame; several may be on their way.
     pub(crate) fn send(&mut self, frame: &mut [u8]) -> Result<()> {
         self.sent += 1;
         frame::patch_correlation(frame, self.sent);
@@ -90,10 +72,10 @@ impl Pipe {
     }
 
     /// Waits for the next answer and gives its body.
-    pub(crate) fn receive(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn receive(&mut self, flexible: bool) -> Result<Vec<u8>> {
         self.received += 1;
         let answer = read_answer(&mut self.stream)?;
-        body_of(&answer, self.received, true).map(<[u8]>::to_vec)
+        body_of(&answer, self.received, flexible).map(<[u8]>::to_vec)
     }
 }
 
