@@ -55,10 +55,64 @@ pub enum Fault {
     #[error("another member has taken over the instance id {0}")]
     FencedInstance(Arc<str>),
     /// Another member holds the instance id (KIP-848).
-    #[error("instance id {0} is held by another member")]
-    UnreleasedInstance(Arc<str>),
+    #[error(
+        "Static member {member} with instance id {instance} cannot join the group because the instance id is owned by {owner} member."
+    )]
+    UnreleasedInstance {
+        /// The instance id.
+        instance: Arc<str>,
+        /// Who asks.
+        member: Arc<str>,
+        /// Who has it.
+        owner: Arc<str>,
+    },
+    /// Another member has taken over the instance id (KIP-848).
+    #[error("Static member {member} with instance id {instance} was fenced by member {owner}.")]
+    FencedByMember {
+        /// The instance id.
+        instance: Arc<str>,
+        /// Who asks.
+        member: Arc<str>,
+        /// Who has it.
+        owner: Arc<str>,
+    },
+    /// There is no such group of KIP-848.
+    #[error("Consumer group {0} not found.")]
+    NoConsumerGroup(Arc<str>),
+    /// The group is of another protocol.
+    #[error("Group {0} is not a consumer group.")]
+    NotConsumerGroup(Arc<str>),
+    /// The classic group cannot become one of KIP-848.
+    #[error("Cannot upgrade classic group {group} to consumer group because {reason}.")]
+    CannotUpgrade {
+        /// The group.
+        group: Arc<str>,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The group of KIP-848 is full (`group.consumer.max.size`).
+    #[error("The consumer group has reached its maximum capacity of {0} members.")]
+    ConsumerGroupFull(usize),
+    /// The group of KIP-848 has no member of that id.
+    #[error("Member {member} is not a member of group {group}.")]
+    NotAMember {
+        /// Who asks.
+        member: Arc<str>,
+        /// The group.
+        group: Arc<str>,
+    },
+    /// The group of KIP-848 has no member of that instance id.
+    #[error("Instance id {0} is unknown.")]
+    UnknownInstance(Arc<str>),
+    /// Another release has written a state of the member that is not known here.
+    #[error("The consumer group member is in a unknown state. The member must abandon all its partitions and rejoin.")]
+    UnknownState,
     /// The member's epoch is not the one that the group knows: it has to give up its partitions and join anew.
-    #[error("the member epoch {request} is not the member's epoch {group}; it has to join again")]
+    #[error(
+        "The consumer group member has a {} member epoch ({request}) than the one known by the group coordinator ({group}). \
+         The member must abandon all its partitions and rejoin.",
+        if request > group { "greater" } else { "smaller" }
+    )]
     FencedEpoch {
         /// Of the member as the group knows it.
         group: i32,
@@ -120,18 +174,24 @@ impl Fault {
             Fault::Refused(Refused::TooLarge) => ErrorCode::UNKNOWN_SERVER_ERROR,
             Fault::InvalidRequest(_) => ErrorCode::INVALID_REQUEST,
             Fault::InvalidGroupId(_) => ErrorCode::INVALID_GROUP_ID,
-            Fault::GroupNotFound(_) | Fault::NotClassic(_) => ErrorCode::GROUP_ID_NOT_FOUND,
+            Fault::GroupNotFound(_)
+            | Fault::NotClassic(_)
+            | Fault::NoConsumerGroup(_)
+            | Fault::NotConsumerGroup(_)
+            | Fault::CannotUpgrade { .. } => ErrorCode::GROUP_ID_NOT_FOUND,
             Fault::NonEmptyGroup(_) => ErrorCode::NON_EMPTY_GROUP,
-            Fault::GroupMaxSize(_) => ErrorCode::GROUP_MAX_SIZE_REACHED,
-            Fault::UnknownMember(_) => ErrorCode::UNKNOWN_MEMBER_ID,
+            Fault::GroupMaxSize(_) | Fault::ConsumerGroupFull(_) => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            Fault::UnknownMember(_) | Fault::NotAMember { .. } | Fault::UnknownInstance(_) => {
+                ErrorCode::UNKNOWN_MEMBER_ID
+            }
             Fault::IllegalGeneration { .. } => ErrorCode::ILLEGAL_GENERATION,
             Fault::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
             Fault::InconsistentProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
             Fault::InvalidSessionTimeout(_) => ErrorCode::INVALID_SESSION_TIMEOUT,
             Fault::MemberIdRequired(_) => ErrorCode::MEMBER_ID_REQUIRED,
-            Fault::FencedInstance(_) => ErrorCode::FENCED_INSTANCE_ID,
-            Fault::UnreleasedInstance(_) => ErrorCode::UNRELEASED_INSTANCE_ID,
-            Fault::FencedEpoch { .. } => ErrorCode::FENCED_MEMBER_EPOCH,
+            Fault::FencedInstance(_) | Fault::FencedByMember { .. } => ErrorCode::FENCED_INSTANCE_ID,
+            Fault::UnreleasedInstance { .. } => ErrorCode::UNRELEASED_INSTANCE_ID,
+            Fault::FencedEpoch { .. } | Fault::UnknownState => ErrorCode::FENCED_MEMBER_EPOCH,
             Fault::StaleEpoch { .. } => ErrorCode::STALE_MEMBER_EPOCH,
             Fault::UnsupportedAssignor { .. } => ErrorCode::UNSUPPORTED_ASSIGNOR,
             Fault::InvalidRegex { .. } => ErrorCode::INVALID_REGULAR_EXPRESSION,

@@ -1,6 +1,7 @@
 //! The groups of one partition of `__consumer_offsets` as one machine: each command goes to the group that it names.
 
 mod classic;
+mod consumer;
 
 use super::classic::ClassicGroup;
 use super::consumer::ConsumerGroup;
@@ -54,26 +55,26 @@ impl Machine for Groups {
                 Decision { changes: vec![Change::Image(image)], answers: vec![(ticket, Ok(Answer::Done))] }
             }
             Command::Classic(command) => self.decide_classic(command, ticket, now),
-            Command::Consumer(command) => match command {},
+            Command::Consumer(command) => self.decide_consumer(command, ticket, now),
             Command::Offsets(command) => match command {},
             Command::Due(Timer::Classic(group, timer)) => self.classic_due(&group, timer, now),
-            Command::Due(Timer::Consumer(_, timer)) => match timer {},
+            Command::Due(Timer::Consumer(group, timer)) => self.consumer_due(&group, timer, now),
             Command::Due(Timer::Offsets) => Decision::default(),
             Command::DescribeClassic(groups) => Decision::answer(ticket, Ok(self.describe_classic(&groups))),
             Command::List { states, types } => Decision::answer(ticket, Ok(self.list(&states, &types))),
             Command::Delete(group) => self.delete(&group, ticket),
-            Command::DescribeConsumer(_) => Decision::default(),
+            Command::DescribeConsumer(groups) => Decision::answer(ticket, Ok(self.describe_consumer(&groups))),
         }
     }
 
     fn replay(&mut self, change: Change) {
         match change {
-            Change::Image(image) => self.image = image,
+            Change::Image(image) => self.replay_image(image),
             Change::Timer(timer, deadline) => self.timers.set(timer, deadline),
             Change::Record(Record::Classic(key, value)) => self.replay_classic(&key, value.as_ref()),
-            Change::Record(_) => {}
+            Change::Record(record) => self.replay_consumer(&record),
             Change::Classic(group, soft) => self.replay_classic_soft(&group, soft),
-            Change::Consumer(_, soft) => match soft {},
+            Change::Consumer(group, soft) => self.replay_consumer_soft(&group, soft),
         }
     }
 
@@ -81,7 +82,8 @@ impl Machine for Groups {
         match Record::decode(key, value)? {
             Some(Record::Classic(key, Some(value))) => self.load_classic(&key, &value),
             Some(Record::Classic(key, None)) => self.replay_classic(&key, None),
-            Some(_) | None => {}
+            Some(record) => self.replay_consumer(&record),
+            None => {}
         }
         Ok(())
     }
@@ -89,7 +91,9 @@ impl Machine for Groups {
     fn end_transaction(&mut self, _producer: ProducerId, _committed: bool) {}
 
     fn begin(&self, now: Now) -> Decision<Groups> {
-        self.begin_classic(now)
+        let mut all = self.begin_classic(now);
+        all.changes.extend(self.begin_consumer(now));
+        all
     }
 
     fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {

@@ -1,25 +1,18 @@
 //! KIP-848 groups: the coordinator assigns, members reconcile.
 
-/// A question or an order to a KIP-848 group.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Command {}
+pub mod assign;
+mod decide;
+mod describe;
+mod offsets;
+pub mod patterns;
+mod request;
+mod settings;
+mod state;
 
-/// What a [`Command`] is answered.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Answer {}
+pub use decide::{Asked, World, begin, decide, due};
+pub use describe::{Description, MemberDescription};
+pub use request::{Answer, Beat, Command, Heartbeat, Looked, Soft, Timer};
+pub use state::{ClassicMember, ConsumerGroup, Member, MemberState, Owned, Partitions, Standing, group_of};
 
-/// A change that this leader alone knows.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Soft {}
-
-/// A group as ConsumerGroupDescribe shows it.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Description {}
-
-/// A KIP-848 group.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ConsumerGroup {}
-
-/// What a deadline of a group is for.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Timer {}
+#[cfg(test)]
+mod tests;

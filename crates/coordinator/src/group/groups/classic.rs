@@ -65,6 +65,10 @@ impl Groups {
         let outcome = match self.groups.get(group_id) {
             None => return Decision::answer(ticket, Err(Fault::GroupNotFound(group_id.clone()))),
             Some(Group::Classic(group)) if group.is_empty() => classic::end(group_id, group),
+            Some(Group::Consumer(group)) if group.is_empty() => {
+                let changes = group.end(group_id);
+                return Decision { changes, answers: vec![(ticket, Ok(Answer::Done))] };
+            }
             Some(Group::Classic(_) | Group::Consumer(_)) => {
                 return Decision::answer(ticket, Err(Fault::NonEmptyGroup(group_id.clone())));
             }
@@ -126,7 +130,7 @@ impl Groups {
 fn listing(group_id: &Arc<str>, group: &Group) -> Listing {
     let (protocol_type, state, kind) = match group {
         Group::Classic(group) => (group.protocol_type().cloned().unwrap_or_default(), group.state().name(), "Classic"),
-        Group::Consumer(_) => (Arc::from(classic::CONSUMER), "Stable", "Consumer"),
+        Group::Consumer(group) => (Arc::from(classic::CONSUMER), group.state(), "Consumer"),
     };
     Listing { group: group_id.clone(), protocol_type, state, kind }
 }
