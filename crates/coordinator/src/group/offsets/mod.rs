@@ -1,13 +1,23 @@
-//! Committed offsets.
+//! Committed offsets: what groups have read, kept until it is taken back, too old, or its topic is gone.
 
-/// A question or an order about offsets.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Command {}
+mod command;
+mod commit;
+mod delete;
+mod expire;
+mod fetch;
+mod names;
+mod pending;
+mod store;
 
-/// What a [`Command`] is answered.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Answer {}
+pub use command::{
+    Answer, Command, Commit, CommitPartition, CommitTopic, Delete, Fetch, FetchTopic, Fetched, FetchedTopic, Outcome,
+};
+pub use store::{Committed, Offsets};
 
-/// Every offset that the groups of a partition of `__consumer_offsets` have committed.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Offsets {}
+pub(super) use commit::commit;
+pub(super) use delete::{delete, outdated, tombstones};
+pub(super) use expire::{Expired, expire};
+pub(super) use fetch::fetch;
+
+#[cfg(test)]
+mod tests;
