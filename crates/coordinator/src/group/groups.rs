@@ -2,28 +2,19 @@
 
 mod classic;
 mod consumer;
+mod offsets;
 
-use super::classic::ClassicGroup;
-use super::consumer::ConsumerGroup;
+pub use super::any::Group;
 use super::offsets::Offsets;
 use super::timers::{Timer, Timers};
 use super::{Answer, Change, Command, Fault, GroupSettings, Record};
 use crate::machine::{Decision, Machine, Now, Origin, Ticket};
 use ottla_host::Monotonic;
 use ottla_metadata::Image;
+use ottla_wire::DecodeError;
 use ottla_wire::ids::ProducerId;
-use ottla_wire::{ApiVersion, DecodeError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A group, by its protocol.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Group {
-    /// Of the classic protocol; also one that only has offsets.
-    Classic(Box<ClassicGroup>),
-    /// Of KIP-848.
-    Consumer(Box<ConsumerGroup>),
-}
 
 /// The groups of one partition of `__consumer_offsets`.
 pub struct Groups {
@@ -52,14 +43,17 @@ impl Machine for Groups {
     fn decide(&self, command: Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         match command {
             Command::Image(image) => {
-                Decision { changes: vec![Change::Image(image)], answers: vec![(ticket, Ok(Answer::Done))] }
+                let mut changes = vec![Change::Image(image)];
+                changes.extend(self.plan_topics(now));
+                Decision { changes, answers: vec![(ticket, Ok(Answer::Done))] }
             }
             Command::Classic(command) => self.decide_classic(command, ticket, now),
             Command::Consumer(command) => self.decide_consumer(command, ticket, now),
-            Command::Offsets(command) => match command {},
+            Command::Offsets(command) => self.decide_offsets(command, ticket, now),
             Command::Due(Timer::Classic(group, timer)) => self.classic_due(&group, timer, now),
             Command::Due(Timer::Consumer(group, timer)) => self.consumer_due(&group, timer, now),
-            Command::Due(Timer::Offsets) => Decision::default(),
+            Command::Due(Timer::Offsets(from)) => self.offsets_due(from, now),
+            Command::Due(Timer::Topics) => self.topics_due(),
             Command::DescribeClassic(groups) => Decision::answer(ticket, Ok(self.describe_classic(&groups))),
             Command::List { states, types } => Decision::answer(ticket, Ok(self.list(&states, &types))),
             Command::Delete(group) => self.delete(&group, ticket),
@@ -71,6 +65,7 @@ impl Machine for Groups {
         match change {
             Change::Image(image) => self.replay_image(image),
             Change::Timer(timer, deadline) => self.timers.set(timer, deadline),
+            Change::Record(Record::Offset(key, value)) => self.replay_offset(&key, value.as_ref(), Origin::Plain),
             Change::Record(Record::Classic(key, value)) => self.replay_classic(&key, value.as_ref()),
             Change::Record(record) => self.replay_consumer(&record),
             Change::Classic(group, soft) => self.replay_classic_soft(&group, soft),
@@ -78,8 +73,9 @@ impl Machine for Groups {
         }
     }
 
-    fn load(&mut self, key: &[u8], value: Option<&[u8]>, _origin: Origin) -> Result<(), DecodeError> {
+    fn load(&mut self, key: &[u8], value: Option<&[u8]>, origin: Origin) -> Result<(), DecodeError> {
         match Record::decode(key, value)? {
+            Some(Record::Offset(key, value)) => self.replay_offset(&key, value.as_ref(), origin),
             Some(Record::Classic(key, Some(value))) => self.load_classic(&key, &value),
             Some(Record::Classic(key, None)) => self.replay_classic(&key, None),
             Some(record) => self.replay_consumer(&record),
@@ -88,17 +84,20 @@ impl Machine for Groups {
         Ok(())
     }
 
-    fn end_transaction(&mut self, _producer: ProducerId, _committed: bool) {}
+    fn end_transaction(&mut self, producer: ProducerId, committed: bool) {
+        self.offsets.end_transaction(producer, committed);
+    }
 
     fn begin(&self, now: Now) -> Decision<Groups> {
         let mut all = self.begin_classic(now);
         all.changes.extend(self.begin_consumer(now));
+        all.changes.extend(self.begin_offsets(now));
         all
     }
 
     fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         match change {
-            Change::Record(record) => record.encode(ApiVersion(0)).ok(),
+            Change::Record(record) => record.encode().ok(),
             Change::Image(_) | Change::Classic(..) | Change::Consumer(..) | Change::Timer(..) => None,
         }
     }

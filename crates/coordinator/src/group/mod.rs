@@ -1,5 +1,6 @@
 //! Groups and their offsets: what one partition of `__consumer_offsets` says.
 
+pub mod any;
 pub mod change;
 pub mod classic;
 pub mod client;

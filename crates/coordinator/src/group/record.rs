@@ -3,6 +3,9 @@
 use ottla_messages::records::group as schema;
 use ottla_wire::{ApiVersion, Cursor, DecodeError, EncodeError, Encoder};
 
+/// Kind of committed offsets in logs of the oldest releases; laid out as its successor.
+const OLD_OFFSET: i16 = 0;
+
 macro_rules! records {
     ($($(#[$doc:meta])* $name:ident($key:ident, $value:ty),)*) => {
         /// A record; a value that is None takes back what the key says.
@@ -15,7 +18,10 @@ macro_rules! records {
             /// Reads key and value; None for a kind that groups do not have.
             pub fn decode(key: &'a [u8], value: Option<&'a [u8]>) -> Result<Option<Record<'a>>, DecodeError> {
                 let mut key = Cursor::new(key);
-                let kind = key.i16()?;
+                let kind = match key.i16()? {
+                    OLD_OFFSET => schema::OffsetCommitKey::KEY,
+                    kind => kind,
+                };
                 Ok(match kind {
                     $(schema::$key::KEY => {
                         let key = schema::$key::decode(&mut key, ApiVersion(0))?;
@@ -32,8 +38,12 @@ macro_rules! records {
                 })
             }
 
-            /// Writes key and value, the value in `version`.
-            pub fn encode(&self, version: ApiVersion) -> Result<(Vec<u8>, Option<Vec<u8>>), EncodeError> {
+            /// Writes key and value, the value in the version that Kafka 4.4 writes.
+            ///
+            /// # Errors
+            /// A text or a list longer than its length field can say.
+            pub fn encode(&self) -> Result<(Vec<u8>, Option<Vec<u8>>), EncodeError> {
+                let version = self.version();
                 match self {
                     $(Record::$name(key, value) => {
                         let mut out = Encoder::new();
@@ -75,4 +85,23 @@ records! {
     Pattern(ConsumerGroupRegularExpressionKey, schema::ConsumerGroupRegularExpressionValue<'a>),
     /// Key 4: topics as a group of an older release knew them; read, and taken back.
     Topics(ConsumerGroupPartitionMetadataKey, schema::ConsumerGroupPartitionMetadataValue<'a>),
+}
+
+impl Record<'_> {
+    /// The version that values are written in: none of `group.version`'s levels changes one.
+    fn version(&self) -> ApiVersion {
+        match self {
+            // The only version that says when an offset ends; old clients want that.
+            Record::Offset(_, Some(value)) if value.expire_timestamp != -1 => ApiVersion(1),
+            Record::Offset(..) => ApiVersion(4),
+            Record::Classic(..) => ApiVersion(3),
+            Record::Consumer(..)
+            | Record::Member(..)
+            | Record::Target(..)
+            | Record::MemberTarget(..)
+            | Record::MemberCurrent(..)
+            | Record::Pattern(..)
+            | Record::Topics(..) => ApiVersion(0),
+        }
+    }
 }

@@ -12,8 +12,10 @@ pub enum Timer {
     Classic(Arc<str>, classic::Timer),
     /// Of a KIP-848 group.
     Consumer(Arc<str>, consumer::Timer),
-    /// To look for offsets that have expired.
-    Offsets,
+    /// To look for offsets that are too old, from a group on; None for the first.
+    Offsets(Option<Arc<str>>),
+    /// To look for offsets of topics that are gone.
+    Topics,
 }
 
 /// The deadlines that are set: at most one for each timer.
@@ -44,6 +46,12 @@ impl Timers {
         }
     }
 
+    /// Whether the timer has a deadline.
+    #[must_use]
+    pub fn is_set(&self, timer: &Timer) -> bool {
+        self.by_timer.contains_key(timer)
+    }
+
     /// The soonest deadline.
     #[must_use]
     pub fn first(&self) -> Option<&(Monotonic, Timer)> {
@@ -59,11 +67,11 @@ mod tests {
     #[test]
     fn a_timer_has_one_deadline() {
         let mut timers = Timers::default();
-        timers.set(Timer::Offsets, Some(Monotonic(5)));
-        timers.set(Timer::Offsets, Some(Monotonic(3)));
+        timers.set(Timer::Topics, Some(Monotonic(5)));
+        timers.set(Timer::Topics, Some(Monotonic(3)));
         assert_eq!(timers.first(), Some(&(Monotonic(3), Timer::Offsets)));
-        timers.set(Timer::Offsets, None);
-        timers.set(Timer::Offsets, None);
+        timers.set(Timer::Topics, None);
+        timers.set(Timer::Topics, None);
         assert_eq!(timers, Timers::default());
     }
 }

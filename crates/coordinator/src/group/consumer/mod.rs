@@ -11,6 +11,7 @@ mod state;
 
 pub use decide::{Asked, World, begin, decide, due};
 pub use describe::{Description, MemberDescription};
+pub use offsets::{Commit, Committer};
 pub use request::{Answer, Beat, Command, Heartbeat, Looked, Soft, Timer};
 pub use state::{ClassicMember, ConsumerGroup, Member, MemberState, Owned, Partitions, Standing, group_of};
 

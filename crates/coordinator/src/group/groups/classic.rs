@@ -60,24 +60,6 @@ impl Groups {
         Answer::Listed(listings.filter(|one| wanted(states, one.state) && wanted(types, one.kind)).collect())
     }
 
-    /// Ends a group that has no members.
-    pub(super) fn delete(&self, group_id: &Arc<str>, ticket: Ticket) -> Decision<Groups> {
-        let outcome = match self.groups.get(group_id) {
-            None => return Decision::answer(ticket, Err(Fault::GroupNotFound(group_id.clone()))),
-            Some(Group::Classic(group)) if group.is_empty() => classic::end(group_id, group),
-            Some(Group::Consumer(group)) if group.is_empty() => {
-                let changes = group.end(group_id);
-                return Decision { changes, answers: vec![(ticket, Ok(Answer::Done))] };
-            }
-            Some(Group::Classic(_) | Group::Consumer(_)) => {
-                return Decision::answer(ticket, Err(Fault::NonEmptyGroup(group_id.clone())));
-            }
-        };
-        let mut decision = self.classic_outcome(group_id, outcome);
-        decision.answers.push((ticket, Ok(Answer::Done)));
-        decision
-    }
-
     /// A record of a classic group. The leader that wrote it knows more than the record says; what it knows is told by
     /// the changes beside it.
     pub(super) fn replay_classic(&mut self, key: &GroupMetadataKey<'_>, value: Option<&GroupMetadataValue<'_>>) {

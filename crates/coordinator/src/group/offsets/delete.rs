@@ -57,10 +57,6 @@ pub(in crate::group) fn outdated(offsets: &Offsets, image: &Image) -> Vec<Change
 }
 
 pub(super) fn tombstone(group: &str, topic: &str, partition: i32) -> Change {
-    let key = OffsetCommitKey {
-        group: Cow::Owned(group.to_owned()),
-        topic: Cow::Owned(topic.to_owned()),
-        partition,
-    };
+    let key = OffsetCommitKey { group: Cow::Owned(group.to_owned()), topic: Cow::Owned(topic.to_owned()), partition };
     Change::Record(Record::Offset(key, None))
 }

@@ -16,8 +16,5 @@ pub use store::{Committed, Offsets};
 
 pub(super) use commit::commit;
 pub(super) use delete::{delete, outdated, tombstones};
-pub(super) use expire::{Expired, expire};
+pub(super) use expire::expire;
 pub(super) use fetch::fetch;
-
-#[cfg(test)]
-mod tests;

@@ -104,8 +104,7 @@ impl Offsets {
                 found.extend(outdated.map(|((_, partition), _)| (group, name, *partition)));
             }
             let pending = self.pending.of_topic(topic, id);
-            let only_pending =
-                pending.filter(|(group, partition)| self.get(group, name, *partition).is_none());
+            let only_pending = pending.filter(|(group, partition)| self.get(group, name, *partition).is_none());
             found.extend(only_pending.map(|(group, partition)| (group, name, partition)));
         }
         found
