@@ -160,6 +160,16 @@ impl Cx {
         i32::try_from(id + 1).unwrap_or(1)
     }
 
+    /// A UUID of chance as Java prints it, for the ids of members.
+    pub(crate) fn fresh_uuid_text(&self) -> String {
+        let mut bytes = [0; 16];
+        self.host.chance.fill("member id", &mut bytes);
+        let bits = u128::from_be_bytes(Uuid::from_chance(bytes).0);
+        let part = |shift: u32, digits: u32| (bits >> shift) & ((1 << (4 * digits)) - 1);
+        let (time, node) = ((part(96, 8), part(80, 4), part(64, 4)), (part(48, 4), part(0, 12)));
+        format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", time.0, time.1, time.2, node.0, node.1)
+    }
+
     /// `fetch.max.bytes`.
     pub(crate) fn fetch_bytes_max(&self) -> i32 {
         self.config.network.fetch_bytes_max

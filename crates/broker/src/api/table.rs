@@ -2,6 +2,7 @@
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
+use crate::api::groups::{delete_groups, describe_groups, heartbeat, join_group, leave_group, list_groups, sync_group};
 use crate::api::meters::Meters;
 use crate::api::peer::ListenerKind;
 use crate::api::records::{delete_records, fetch, init_producer_id, list_offsets, offset_for_leader_epoch, produce};
@@ -13,17 +14,24 @@ use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::ApiVersionsRequest;
 use ottla_messages::create_partitions::CreatePartitionsRequest;
 use ottla_messages::create_topics::CreateTopicsRequest;
+use ottla_messages::delete_groups::DeleteGroupsRequest;
 use ottla_messages::delete_records::DeleteRecordsRequest;
 use ottla_messages::delete_topics::DeleteTopicsRequest;
 use ottla_messages::describe_cluster::DescribeClusterRequest;
 use ottla_messages::describe_configs::DescribeConfigsRequest;
+use ottla_messages::describe_groups::DescribeGroupsRequest;
 use ottla_messages::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use ottla_messages::fetch::FetchRequest;
+use ottla_messages::heartbeat::HeartbeatRequest;
 use ottla_messages::init_producer_id::InitProducerIdRequest;
+use ottla_messages::join_group::JoinGroupRequest;
+use ottla_messages::leave_group::LeaveGroupRequest;
+use ottla_messages::list_groups::ListGroupsRequest;
 use ottla_messages::list_offsets::ListOffsetsRequest;
 use ottla_messages::metadata::MetadataRequest;
 use ottla_messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use ottla_messages::produce::ProduceRequest;
+use ottla_messages::sync_group::SyncGroupRequest;
 use ottla_wire::ApiVersion;
 
 /// An API that works.
@@ -84,6 +92,42 @@ pub(crate) static TABLE: &[Row] = &[
         serve: handled_by!(MetadataRequest<'_>, metadata::handle),
     },
     Row {
+        key: ApiKey::JoinGroup,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(JoinGroupRequest<'_>, join_group::handle),
+    },
+    Row {
+        key: ApiKey::Heartbeat,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(HeartbeatRequest<'_>, heartbeat::handle),
+    },
+    Row {
+        key: ApiKey::LeaveGroup,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(LeaveGroupRequest<'_>, leave_group::handle),
+    },
+    Row {
+        key: ApiKey::SyncGroup,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(SyncGroupRequest<'_>, sync_group::handle),
+    },
+    Row {
+        key: ApiKey::DescribeGroups,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(DescribeGroupsRequest<'_>, describe_groups::handle),
+    },
+    Row {
+        key: ApiKey::ListGroups,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(ListGroupsRequest<'_>, list_groups::handle),
+    },
+    Row {
         key: ApiKey::ApiVersions,
         on: On::Both,
         operation: Operation::Describe,
@@ -130,6 +174,12 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Both,
         operation: Operation::Alter,
         serve: handled_by!(CreatePartitionsRequest<'_>, create_partitions::handle),
+    },
+    Row {
+        key: ApiKey::DeleteGroups,
+        on: On::Broker,
+        operation: Operation::Delete,
+        serve: handled_by!(DeleteGroupsRequest<'_>, delete_groups::handle),
     },
     Row {
         key: ApiKey::DescribeCluster,

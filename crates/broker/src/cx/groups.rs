@@ -3,7 +3,7 @@
 use super::Cx;
 use crate::coordinators::partition_of;
 pub(crate) use ottla_coordinator::group::*;
-use ottla_coordinator::machine::Refused;
+pub(crate) use ottla_coordinator::machine::Refused;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -20,6 +20,10 @@ pub const FLEXIBLE_SINCE: Option<i16> = Some(6);
 pub const MEMBER_ID_REQUIRED: wire::version::Capability = wire::version::Capability { since: 4 };
 /// `static_member`: KIP-345.
 pub const STATIC_MEMBER: wire::version::Capability = wire::version::Capability { since: 5 };
+/// `nullable_protocol`: KIP-559.
+pub const NULLABLE_PROTOCOL: wire::version::Capability = wire::version::Capability { since: 7 };
+/// `skip_assignment`: KIP-814.
+pub const SKIP_ASSIGNMENT: wire::version::Capability = wire::version::Capability { since: 9 };
 
 /// Request, versions 0..=9.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,6 +16,8 @@ pub const VERSIONS: VersionRange = VersionRange { min: 0, max: 5 };
 pub const UNSTABLE: Option<i16> = None;
 /// First version in the flexible encoding.
 pub const FLEXIBLE_SINCE: Option<i16> = Some(4);
+/// `protocol`: KIP-559.
+pub const PROTOCOL: wire::version::Capability = wire::version::Capability { since: 5 };
 
 /// Request, versions 0..=5.
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -28,6 +28,14 @@ const CLUSTER: &[Operation] = &[
     Operation::IdempotentWrite,
 ];
 
+const GROUP: &[Operation] =
+    &[Operation::Read, Operation::Delete, Operation::Describe, Operation::DescribeConfigs, Operation::AlterConfigs];
+
+/// What `peer` may do with a group.
+pub(crate) fn on_group(cx: &Cx, peer: &Peer, id: &str) -> i32 {
+    allowed(cx, peer, GROUP, Resource::Group(id))
+}
+
 /// What `peer` may do with a topic.
 pub(crate) fn on_topic(cx: &Cx, peer: &Peer, name: &str) -> i32 {
     allowed(cx, peer, TOPIC, Resource::Topic(name))

@@ -1,1 +1,10 @@
 //! Consumer groups and their offsets.
+
+pub(crate) mod admission;
+pub(crate) mod delete_groups;
+pub(crate) mod describe_groups;
+pub(crate) mod heartbeat;
+pub(crate) mod join_group;
+pub(crate) mod leave_group;
+pub(crate) mod list_groups;
+pub(crate) mod sync_group;

@@ -12,9 +12,11 @@ use ottla_messages::api::ApiKey;
 use ottla_messages::header::{RequestHeader, ResponseHeader};
 use ottla_messages::records::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
 use ottla_messages::{
-    api_versions as av, create_partitions as cp, create_topics as ct, delete_records as dr, delete_topics as dt,
-    describe_cluster as dcl, describe_configs as dc, describe_topic_partitions as dtp, fetch as f,
-    init_producer_id as ip, list_offsets as lo, metadata as m, offset_for_leader_epoch as ole, produce as p,
+    api_versions as av, create_partitions as cp, create_topics as ct, delete_groups as dg, delete_records as dr,
+    delete_topics as dt, describe_cluster as dcl, describe_configs as dc, describe_groups as deg,
+    describe_topic_partitions as dtp, fetch as f, heartbeat as hb, init_producer_id as ip, join_group as jg,
+    leave_group as lg, list_groups as lig, list_offsets as lo, metadata as m, offset_for_leader_epoch as ole,
+    produce as p, sync_group as sg,
 };
 use ottla_metadata::{BrokerConfig, Image};
 use ottla_wire::{ApiVersion, Cursor, Encoder, Uuid};
@@ -41,6 +43,7 @@ impl Authorizer for DenyAll {
 }
 
 const TOPIC_DENIED: i16 = 29;
+const GROUP_DENIED: i16 = 30;
 const CLUSTER_DENIED: i16 = 31;
 
 /// A request of `row` about `topic`, in the newest version that names topics.
@@ -125,6 +128,18 @@ fn request(key: ApiKey, topic: &'static str) -> (ApiVersion, Encoder) {
             let topics = vec![dtp::TopicRequest { name }];
             dtp::DescribeTopicPartitionsRequest { topics, response_partition_limit: 10, ..Default::default() }
         }),
+        ApiKey::JoinGroup => body!(max, jg::JoinGroupRequest { group_id: name, ..Default::default() }),
+        ApiKey::SyncGroup => body!(max, {
+            let (protocol_type, protocol_name) = (Some("consumer".into()), Some("range".into()));
+            sg::SyncGroupRequest { group_id: name, protocol_type, protocol_name, ..Default::default() }
+        }),
+        ApiKey::Heartbeat => body!(max, hb::HeartbeatRequest { group_id: name, ..Default::default() }),
+        ApiKey::LeaveGroup => body!(max, lg::LeaveGroupRequest { group_id: name, ..Default::default() }),
+        ApiKey::DescribeGroups => {
+            body!(max, deg::DescribeGroupsRequest { groups: vec![name], include_authorized_operations: true })
+        }
+        ApiKey::ListGroups => body!(max, lig::ListGroupsRequest::default()),
+        ApiKey::DeleteGroups => body!(max, dg::DeleteGroupsRequest { groups_names: vec![name] }),
         other => panic!("{other} has a row and no case here: say what it answers to somebody without rights"),
     }
 }
@@ -175,6 +190,21 @@ fn refusal(key: ApiKey, version: ApiVersion, answer: &[u8]) -> i16 {
         ApiKey::DescribeTopicPartitions => {
             dtp::DescribeTopicPartitionsResponse::decode(&mut c, version).expect("a response").topics[0].error_code
         }
+        ApiKey::JoinGroup => jg::JoinGroupResponse::decode(&mut c, version).expect("a response").error_code,
+        ApiKey::SyncGroup => sg::SyncGroupResponse::decode(&mut c, version).expect("a response").error_code,
+        ApiKey::Heartbeat => hb::HeartbeatResponse::decode(&mut c, version).expect("a response").error_code,
+        ApiKey::LeaveGroup => lg::LeaveGroupResponse::decode(&mut c, version).expect("a response").error_code,
+        ApiKey::DescribeGroups => {
+            deg::DescribeGroupsResponse::decode(&mut c, version).expect("a response").groups[0].error_code
+        }
+        ApiKey::ListGroups => {
+            let response = lig::ListGroupsResponse::decode(&mut c, version).expect("a response");
+            assert!(response.groups.is_empty(), "no group is named");
+            response.error_code
+        }
+        ApiKey::DeleteGroups => {
+            dg::DeleteGroupsResponse::decode(&mut c, version).expect("a response").results[0].error_code
+        }
         other => panic!("{other} has no case here"),
     }
 }
@@ -182,7 +212,13 @@ fn refusal(key: ApiKey, version: ApiVersion, answer: &[u8]) -> i16 {
 /// What Kafka answers: what everybody may ask is answered, everything else refused.
 fn expected(key: ApiKey) -> i16 {
     match key {
-        ApiKey::ApiVersions | ApiKey::DescribeCluster => 0,
+        ApiKey::ApiVersions | ApiKey::DescribeCluster | ApiKey::ListGroups => 0,
+        ApiKey::JoinGroup
+        | ApiKey::SyncGroup
+        | ApiKey::Heartbeat
+        | ApiKey::LeaveGroup
+        | ApiKey::DescribeGroups
+        | ApiKey::DeleteGroups => GROUP_DENIED,
         ApiKey::InitProducerId => CLUSTER_DENIED,
         _ => TOPIC_DENIED,
     }
