@@ -1,19 +1,24 @@
 //! The command line: one program, a subcommand per tool, and the names of Kafka's scripts through argv[0].
 
 use crate::server::{QuickStart, ServerArguments};
-use crate::tools::{console_consumer, console_producer, dump_log, storage, topics};
+use crate::tools::{
+    console_consumer, console_producer, consumer_groups, dump_log, get_offsets, groups, storage, topics,
+};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Kafka's script names (with or without `.sh`) and the subcommand that each stands for.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 9] = [
     ("kafka-server-start", "server"),
     ("kafka-storage", "storage"),
     ("kafka-topics", "topics"),
     ("kafka-console-producer", "console-producer"),
     ("kafka-console-consumer", "console-consumer"),
+    ("kafka-consumer-groups", "consumer-groups"),
+    ("kafka-groups", "groups"),
+    ("kafka-get-offsets", "get-offsets"),
     ("kafka-dump-log", "dump-log"),
 ];
 
@@ -41,6 +46,12 @@ pub(crate) enum Command {
     ConsoleProducer(console_producer::Arguments),
     /// Print the records of a topic.
     ConsoleConsumer(console_consumer::Arguments),
+    /// List, describe and delete consumer groups, and move their offsets.
+    ConsumerGroups(consumer_groups::Arguments),
+    /// List groups of every type.
+    Groups(groups::Arguments),
+    /// Print the offsets of partitions at a time.
+    GetOffsets(get_offsets::Arguments),
     /// Print log segments, indexes, snapshots and metadata.
     DumpLog(dump_log::Arguments),
 }

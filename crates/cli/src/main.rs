@@ -1,6 +1,7 @@
 //! `ottla`: the broker and its tools in one program.
 
 mod arguments;
+mod client;
 mod configuration;
 mod failure;
 mod properties;
@@ -39,6 +40,9 @@ fn run(command: Option<Command>) -> Result<(), Failure> {
         Some(Command::Topics(topics)) => tools::topics::run(&topics),
         Some(Command::ConsoleProducer(producer)) => tools::console_producer::run(&producer),
         Some(Command::ConsoleConsumer(consumer)) => tools::console_consumer::run(&consumer),
+        Some(Command::ConsumerGroups(groups)) => tools::consumer_groups::run(&groups),
+        Some(Command::Groups(groups)) => tools::groups::run(&groups),
+        Some(Command::GetOffsets(offsets)) => tools::get_offsets::run(&offsets),
         Some(Command::DumpLog(dump)) => tools::dump_log::run(&dump),
     }
 }

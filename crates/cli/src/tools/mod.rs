@@ -1,9 +1,10 @@
-//! Kafka's tools, a file or folder each, over one small blocking connection.
+//! Kafka's tools, a file or folder each.
 
-pub(crate) mod cluster;
 pub(crate) mod console_consumer;
 pub(crate) mod console_producer;
+pub(crate) mod consumer_groups;
 pub(crate) mod dump_log;
-pub(crate) mod link;
+pub(crate) mod get_offsets;
+pub(crate) mod groups;
 pub(crate) mod storage;
 pub(crate) mod topics;

@@ -2,8 +2,8 @@
 
 use super::format::Printed;
 use super::position;
+use crate::client::cluster::{Cluster, Topic};
 use crate::failure::{Failure, While};
-use crate::tools::cluster::{Cluster, Topic};
 use ottla_messages::api::ApiKey;
 use ottla_messages::fetch::{
     AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,

@@ -4,9 +4,9 @@ mod fetch;
 mod format;
 mod position;
 
+use crate::client::cluster::Cluster;
 use crate::failure::{Failure, While};
 use crate::properties;
-use crate::tools::cluster::Cluster;
 use fetch::Reader;
 use format::RecordFormat;
 use position::From;

@@ -1,7 +1,7 @@
 //! Where reading starts in each partition.
 
+use crate::client::cluster::{Cluster, Topic};
 use crate::failure::{Failure, While};
-use crate::tools::cluster::{Cluster, Topic};
 use ottla_messages::api::ApiKey;
 use ottla_messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic};
 use ottla_wire::error::ErrorCode;

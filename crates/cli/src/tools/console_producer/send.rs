@@ -2,8 +2,8 @@
 
 use super::line::Line;
 use super::partitioner;
+use crate::client::cluster::{Cluster, Topic};
 use crate::failure::{Failure, While};
-use crate::tools::cluster::{Cluster, Topic};
 use ottla_messages::api::ApiKey;
 use ottla_messages::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
 use ottla_wire::Records;

@@ -2,9 +2,9 @@
 
 use super::select::Topic;
 use super::{Arguments, TIMEOUT_MS};
+use crate::client::cluster::Cluster;
 use crate::failure::{Failure, While};
 use crate::properties;
-use crate::tools::cluster::Cluster;
 use ottla_messages::api::ApiKey;
 use ottla_messages::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,

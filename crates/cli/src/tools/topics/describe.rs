@@ -2,8 +2,8 @@
 
 use super::Arguments;
 use super::select::Topic;
+use crate::client::cluster::Cluster;
 use crate::failure::{Failure, While};
-use crate::tools::cluster::Cluster;
 use ottla_messages::api::ApiKey;
 use ottla_messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse};
 use ottla_messages::describe_topic_partitions::{

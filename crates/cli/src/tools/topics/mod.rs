@@ -7,8 +7,8 @@ mod select;
 
 pub(crate) use arguments::Arguments;
 
+use crate::client::cluster::Cluster;
 use crate::failure::Failure;
-use crate::tools::cluster::Cluster;
 
 /// How long the controller may take, in milliseconds.
 const TIMEOUT_MS: i32 = 60_000;

@@ -1,8 +1,8 @@
 //! Which topics an action is about: by name, regular expression or id, and the filters.
 
 use super::Arguments;
+use crate::client::cluster::Cluster;
 use crate::failure::{Failure, While};
-use crate::tools::cluster::Cluster;
 use ottla_messages::api::ApiKey;
 use ottla_messages::metadata::{MetadataRequest, MetadataResponse};
 use ottla_wire::Uuid;

@@ -5,14 +5,17 @@ use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_messages::header::{RequestHeader, ResponseHeader};
 use ottla_wire::error::ErrorCode;
+use ottla_wire::version::Capability;
 use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// How long a connection may take, and how much longer than its own timeout an answer may.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a call that may take long asks whether to go on.
+const GLANCE: Duration = Duration::from_millis(100);
 /// The largest answer that is read (Kafka's `socket.request.max.bytes`).
 const ANSWER_BYTES_MAX: usize = 100 * 1024 * 1024;
 
@@ -91,6 +94,58 @@ impl Link {
     ) -> Result<Answer, Failure> {
         let version = self.version(api)?;
         self.exchange(api, version, encode)
+    }
+
+    /// Like [`Link::call`], in the newest version that cannot do `capability` yet: for APIs that later name topics by id
+    /// alone, where names are what is known here.
+    pub(crate) fn call_without(
+        &mut self,
+        capability: Capability,
+        api: ApiKey,
+        encode: impl FnOnce(&mut Encoder, ApiVersion) -> Result<(), EncodeError>,
+    ) -> Result<Answer, Failure> {
+        let version = self.version(api)?.min(ApiVersion(capability.since - 1));
+        self.exchange(api, version, encode)
+    }
+
+    /// Like [`Link::call`] for a request that the broker may hold for as long as it takes: `go_on` is asked every
+    /// [`GLANCE`] whether to wait any longer. None when it was not; the connection is of no use then.
+    pub(crate) fn call_while(
+        &mut self,
+        api: ApiKey,
+        encode: impl FnOnce(&mut Encoder, ApiVersion) -> Result<(), EncodeError>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Answer>, Failure> {
+        let version = self.version(api)?;
+        self.send(api, version, encode)?;
+        if !self.readable(go_on)? {
+            return Ok(None);
+        }
+        self.answer(api, version).map(Some)
+    }
+
+    /// Waits for the first byte of an answer; false when `go_on` gave up first.
+    fn readable(&mut self, go_on: &mut dyn FnMut() -> bool) -> Result<bool, Failure> {
+        self.stream.set_read_timeout(Some(GLANCE)).during(|| "set a read timeout".to_owned())?;
+        let found = loop {
+            match self.stream.peek(&mut [0]) {
+                Ok(_) => break true,
+                Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {
+                    if !go_on() {
+                        break false;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failure::new(format!("could not {}: {error}", self.reading("an answer")))),
+            }
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).during(|| "set a read timeout".to_owned())?;
+        Ok(found)
+    }
+
+    /// Whether the broker serves an API in a version that is known here.
+    pub(crate) fn serves(&self, api: ApiKey) -> bool {
+        self.version(api).is_ok()
     }
 
     /// Sends a request that has no answer (a produce with acks=0).

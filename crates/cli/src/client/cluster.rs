@@ -1,9 +1,11 @@
 //! The brokers of a cluster as a tool sees them: one connection each, and which of them leads which partition.
 
 use super::link::Link;
-use crate::failure::Failure;
+use crate::failure::{Failure, While};
 use ottla_messages::api::ApiKey;
-use ottla_messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic};
+use ottla_messages::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker, MetadataResponseTopic,
+};
 use ottla_wire::Uuid;
 use ottla_wire::error::ErrorCode;
 use std::collections::BTreeMap;
@@ -28,6 +30,30 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     /// `host:port` of the leader of each partition, by partition index.
     pub(crate) leaders: BTreeMap<i32, String>,
+}
+
+/// A broker and where it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Node {
+    /// Its id.
+    pub(crate) id: i32,
+    /// `host:port`.
+    pub(crate) address: String,
+}
+
+/// A topic as the cluster describes it, with or without leaders.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its id; zero where the broker tells none.
+    pub(crate) id: Uuid,
+    /// Whether Kafka keeps state of its own in it.
+    pub(crate) internal: bool,
+    /// Its partitions with the address of each leader; None where there is none.
+    pub(crate) partitions: BTreeMap<i32, Option<String>>,
+    /// Why the rest is not there.
+    pub(crate) error: ErrorCode,
 }
 
 impl Cluster {
@@ -76,20 +102,60 @@ impl Cluster {
         }
     }
 
+    /// The topics of these names, or all of them; none is created. A topic that does not exist has its error.
+    pub(crate) fn describe(&mut self, names: Option<&[&str]>) -> Result<Vec<Described>, Failure> {
+        let topic = |name: &&str| MetadataRequestTopic { name: Some((*name).to_owned().into()), ..Default::default() };
+        let topics = names.map(|names| names.iter().map(topic).collect());
+        let request = MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() };
+        self.metadata(&request, |response| response.topics.iter().map(|topic| described(topic, response)).collect())
+    }
+
+    /// The brokers that are there.
+    pub(crate) fn brokers(&mut self) -> Result<Vec<Node>, Failure> {
+        let request = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
+        self.metadata(&request, |response| response.brokers.iter().map(node).collect())
+    }
+
+    fn metadata<T>(
+        &mut self,
+        request: &MetadataRequest<'_>,
+        take: impl FnOnce(&MetadataResponse<'_>) -> T,
+    ) -> Result<T, Failure> {
+        let answer = self.any()?.call(ApiKey::Metadata, |out, version| request.encode(out, version))?;
+        let (mut cursor, version) = answer.body();
+        let response = MetadataResponse::decode(&mut cursor, version).during(|| "read a metadata answer".to_owned())?;
+        Ok(take(&response))
+    }
+
     fn look(&mut self, name: &str, create: bool) -> Result<Result<Topic, ErrorCode>, Failure> {
         let request = MetadataRequest {
             topics: Some(vec![MetadataRequestTopic { name: Some(name.into()), ..Default::default() }]),
             allow_auto_topic_creation: create,
             ..Default::default()
         };
-        let answer = self.any()?.call(ApiKey::Metadata, |out, version| request.encode(out, version))?;
-        let (mut cursor, version) = answer.body();
-        let response =
-            MetadataResponse::decode(&mut cursor, version).map_err(|error| Failure::new(error.to_string()))?;
-        let Some(topic) = response.topics.iter().find(|topic| topic.name.as_deref() == Some(name)) else {
-            return Ok(Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
-        };
-        Ok(with_leaders(name, topic, &response))
+        self.metadata(&request, |response| {
+            match response.topics.iter().find(|topic| topic.name.as_deref() == Some(name)) {
+                Some(topic) => with_leaders(name, topic, response),
+                None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            }
+        })
+    }
+}
+
+fn node(broker: &MetadataResponseBroker<'_>) -> Node {
+    Node { id: broker.node_id, address: format!("{}:{}", broker.host, broker.port) }
+}
+
+fn described(topic: &MetadataResponseTopic<'_>, response: &MetadataResponse<'_>) -> Described {
+    let leader =
+        |id: i32| response.brokers.iter().find(|broker| broker.node_id == id).map(|broker| node(broker).address);
+    let partitions = topic.partitions.iter().map(|partition| (partition.partition_index, leader(partition.leader_id)));
+    Described {
+        name: topic.name.as_deref().unwrap_or_default().to_owned(),
+        id: topic.topic_id,
+        internal: topic.is_internal,
+        partitions: partitions.collect(),
+        error: ErrorCode::from_code(topic.error_code),
     }
 }
 
