@@ -5,7 +5,7 @@ use super::holder::holder;
 use crate::failure::{Failure, While};
 use crate::tools::storage;
 use ottla_broker::{Broker, StartError};
-use ottla_host::real::{Runtime, stop_signal};
+use ottla_host::real::{Runtime, raise_file_limit, stop_signal};
 use ottla_metadata::settings::BrokerConfig;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -28,6 +28,7 @@ pub(super) fn serve(config: BrokerConfig, start: &Start) -> Result<(), Failure> 
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    raise_file_limit();
     let runtime = Runtime::start(0).during(|| "start threads".to_owned())?;
     let host = runtime.host();
     let formatted = if start.format_if_empty { storage::format_if_empty(&host, &config)? } else { false };

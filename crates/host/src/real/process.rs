@@ -1,7 +1,7 @@
 //! What Linux tells about this process, under the names that every Prometheus client uses.
 
 use crate::metric::{Collect, Metric, Scrape, Unit};
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 
 const CPU: Metric = Metric::counter("process_cpu_seconds_total", Unit::Seconds, "Processor time, user and system");
@@ -45,6 +45,19 @@ impl Collect for ProcessMetrics {
                 .filter_map(|(metric, key)| Some((metric, value(key)?)))
                 .for_each(|(metric, value)| scrape.put(metric, &[], value));
         }
+    }
+}
+
+/// Lets this process open as many files as the system allows it to, which shells set lower. Answers how many; None for
+/// no limit.
+pub fn raise_file_limit() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(_) => current,
     }
 }
 
