@@ -111,14 +111,16 @@ pub fn begin(scope: Scope<'_>, group: &ClassicGroup) -> Outcome {
     draft.finish()
 }
 
-/// Ends a group: the record that takes it back, and the deadlines that go with it.
+/// Ends a group: the record that takes it back, and the deadlines that go with it. Members that wait have to join again.
 #[must_use]
 pub fn end(group_id: &str, group: &ClassicGroup) -> Outcome {
+    let waiting = group.members().flat_map(|member| member.joining.into_iter().chain(member.syncing));
     let ids = group.members.keys().chain(&group.pending);
     let sessions = ids.map(|id| (Timer::Session(id.clone()), None));
     Outcome {
         records: vec![Record::Classic(key(group_id), None)],
         timers: sessions.chain([(Timer::Join, None), (Timer::Sync, None)]).collect(),
+        answers: waiting.map(|ticket| (ticket, Err(Fault::RebalanceInProgress))).collect(),
         ..Outcome::default()
     }
 }

@@ -42,6 +42,36 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Makes a stable group of consumers that were members of a group of another protocol (KIP-848); `assign` says what
+    /// each has, by what it says to the protocol that they choose. `empty` is a group without members.
+    #[must_use]
+    pub fn assemble(
+        scope: Scope<'a>,
+        empty: &'a ClassicGroup,
+        generation: i32,
+        members: Vec<Member>,
+        assign: impl Fn(&Member, &[u8]) -> Arc<[u8]>,
+    ) -> Draft<'a> {
+        let mut draft = Draft::new(scope, empty);
+        draft.head.generation = generation;
+        draft.head.protocol_type = Some(Arc::from(super::CONSUMER));
+        draft.head.leader = members.iter().map(|member| &member.id).min().cloned();
+        for member in members {
+            draft.extend_session(&member);
+            draft.put(Member { synced: generation, ..member });
+        }
+        draft.head.protocol = draft.select_protocol();
+        let protocol = draft.head.protocol.clone().unwrap_or_default();
+        for member in draft.sorted_members() {
+            let metadata = member.metadata(&protocol).cloned().unwrap_or_else(nothing);
+            draft.put(Member { assignment: assign(&member, &metadata), ..(*member).clone() });
+        }
+        draft.refresh_subscribed();
+        draft.become_state(State::Stable);
+        draft.write();
+        draft
+    }
+
     /// What follows.
     #[must_use]
     pub fn finish(self) -> Outcome {

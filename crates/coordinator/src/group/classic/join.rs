@@ -5,7 +5,7 @@ use super::command::{Answer, Join, Joined};
 use super::decide::{Outcome, Scope};
 use super::draft::Draft;
 use super::group::{ClassicGroup, State};
-use super::member::{Member, millis, nothing};
+use super::member::{Member, Timeouts, millis};
 use crate::group::fault::Fault;
 use crate::machine::Ticket;
 use std::sync::Arc;
@@ -136,19 +136,11 @@ impl Draft<'_> {
             self.head.protocol_type = Some(join.protocol_type.clone());
         }
         self.head.leader.get_or_insert_with(|| id.clone());
-        self.put(Member {
-            id: id.clone(),
-            instance_id: join.who.instance_id.clone(),
-            client: join.client.clone(),
-            rebalance_timeout_ms: join.rebalance_timeout_ms,
-            session_timeout_ms: join.session_timeout_ms,
-            protocols: join.protocols.clone(),
-            assignment: nothing(),
-            joining: Some(ticket),
-            syncing: None,
-            is_new: true,
-            synced: self.head.generation,
-        });
+        let timeouts = Timeouts { session_ms: join.session_timeout_ms, rebalance_ms: join.rebalance_timeout_ms };
+        let (client, instance) = (join.client.clone(), join.who.instance_id.clone());
+        let member = Member::new(id.clone(), instance, client, timeouts, join.protocols.clone());
+        let synced = self.head.generation;
+        self.put(Member { joining: Some(ticket), is_new: true, synced, ..member });
         // It does not know its id yet, so it cannot send heartbeats.
         self.set_timer(Timer::Session(id.clone()), NEW_MEMBER_TIMEOUT);
         self.prepare_or_complete(format_args!("a member has come ({id}: {})", join.reason));

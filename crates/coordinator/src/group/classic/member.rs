@@ -64,7 +64,40 @@ pub struct Member {
     pub(super) synced: i32,
 }
 
+/// Times that a member asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timeouts {
+    /// Silence after which it is gone.
+    pub session_ms: i32,
+    /// Time it gets to join again.
+    pub rebalance_ms: i32,
+}
+
 impl Member {
+    /// A member that waits for nothing and has no assignment.
+    #[must_use]
+    pub fn new(
+        id: Arc<str>,
+        instance_id: Option<Arc<str>>,
+        client: Client,
+        timeouts: Timeouts,
+        protocols: Protocols,
+    ) -> Member {
+        Member {
+            id,
+            instance_id,
+            client,
+            rebalance_timeout_ms: timeouts.rebalance_ms,
+            session_timeout_ms: timeouts.session_ms,
+            protocols,
+            assignment: nothing(),
+            joining: None,
+            syncing: None,
+            is_new: false,
+            synced: 0,
+        }
+    }
+
     /// What it says to the protocol `name`.
     #[must_use]
     pub fn metadata(&self, name: &str) -> Option<&Arc<[u8]>> {

@@ -16,6 +16,9 @@ mod rebalance;
 mod show;
 mod sync;
 
+#[cfg(test)]
+mod tests;
+
 pub use command::{
     Abilities, Answer, Command, Heartbeat, Identity, Join, Joined, JoinedMember, Leave, Left, LeftMember, Sync, Synced,
 };
@@ -23,7 +26,7 @@ pub use decide::{Outcome, Scope, begin, decide, due, end, session};
 pub use draft::Draft;
 pub use group::{ClassicGroup, Expiry, Soft, State};
 pub use join::validate as validate_join;
-pub use member::{Member, Protocol, Protocols};
+pub use member::{Member, Protocol, Protocols, Timeouts};
 pub use show::{Description, MemberDescription};
 
 use std::sync::Arc;

@@ -86,7 +86,7 @@ impl Groups {
     }
 
     /// A classic group by its id.
-    pub(super) fn classic(&self, group_id: &str) -> Option<&ClassicGroup> {
+    pub(in crate::group) fn classic(&self, group_id: &str) -> Option<&ClassicGroup> {
         match self.groups.get(group_id) {
             Some(Group::Classic(group)) => Some(group),
             Some(Group::Consumer(_)) | None => None,
