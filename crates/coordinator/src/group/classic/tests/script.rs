@@ -208,7 +208,7 @@ impl Scene {
         for change in decision.changes {
             self.tell(&change, out);
             if let Change::Record(record) = &change {
-                self.log.push(record.encode(ApiVersion(3)).unwrap());
+                self.log.push(record.encode().unwrap());
             }
             self.machine.replay(change);
         }
