@@ -103,7 +103,8 @@ impl Broker {
             quorum::open(&host, &config, (&home, &metadata_dir), told(&config, &addresses, ListenerKind::Controller))
                 .await?;
         cx.control().connect(opened.0.clone(), home.cluster_id.clone());
-        let (mut following, hosting) = quorum::follow(&host, (cx.control(), cx.image_cell()), &storage, opened);
+        let (mut following, hosting) =
+            quorum::follow(&host, (cx.control(), cx.image_cell()), (&storage, cx.coordinators()), opened);
         following.until_leading().await?;
         let own = Introduction {
             endpoints: told(&config, &addresses, ListenerKind::Broker),
@@ -154,7 +155,9 @@ impl Broker {
     #[cfg(test)]
     pub(crate) async fn apply(&self, image: Image, delta: &Delta) {
         self.storage.apply(&image, delta).await;
-        self.server.cx.image_cell().store(Arc::new(image));
+        let image = Arc::new(image);
+        self.server.cx.coordinators().apply(&image);
+        self.server.cx.image_cell().store(image);
     }
 
     /// Opens the HTTP port. A taken port is an error when the user has named it, else a warning.
@@ -206,6 +209,7 @@ impl Broker {
         self.shown.ready.store(false, Ordering::SeqCst);
         server.begin_stop();
         server.cx.begin_stop();
+        server.cx.coordinators().finish().await;
         let deadline = server.host.tasks.sleep_until(server.host.clock.monotonic() + STOP_MAX);
         tokio::select! {
             biased;

@@ -1,29 +1,150 @@
 //! The coordinators of this broker: one machine for each partition of `__consumer_offsets` that it leads.
 
+mod replica;
+
+use crate::partitions::{Hosted, Registry};
 use arc_swap::ArcSwap;
-use ottla_coordinator::group::Groups;
-use ottla_coordinator::runtime::Shard;
-use ottla_metadata::Image;
+use ottla_coordinator::group::{Command, GroupSettings, Groups};
+use ottla_coordinator::runtime::{LOAD_BYTES, Order, Plan, RuntimeSettings, Shard, run};
+use ottla_host::{BoxFuture, Host};
+use ottla_metadata::image::Partition;
+use ottla_metadata::{BrokerConfig, Image};
+use ottla_wire::ids::{BrokerId, LeaderEpoch, PartitionIndex};
+use replica::Led;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// The topic of groups and their offsets.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// Longest time that a clean stop waits for what was decided to be committed.
+const FINISH_MAX: Duration = Duration::from_secs(5);
 
-/// The machines of this broker, found without a lock.
-#[derive(Default)]
+/// A machine that runs.
+#[derive(Clone)]
+struct Running {
+    shard: Shard<Groups>,
+    /// Term of the partition's leader that it is for.
+    epoch: LeaderEpoch,
+    orders: watch::Sender<Order>,
+}
+
+/// The machines of this broker, found without a lock. Only the follower of the metadata starts and ends them.
 pub(crate) struct Coordinators {
-    shards: ArcSwap<BTreeMap<i32, Shard<Groups>>>,
+    host: Host,
+    node: BrokerId,
+    registry: Arc<Registry>,
+    settings: Arc<GroupSettings>,
+    runtime: RuntimeSettings,
+    running: ArcSwap<BTreeMap<i32, Running>>,
+    /// The cluster as every machine is told it.
+    news: watch::Sender<Command>,
 }
 
 impl Coordinators {
+    pub(crate) fn new(host: Host, config: &BrokerConfig, registry: Arc<Registry>) -> Coordinators {
+        Coordinators {
+            host,
+            node: config.node_id,
+            registry,
+            settings: Arc::new(GroupSettings::default()),
+            runtime: RuntimeSettings::default(),
+            running: ArcSwap::default(),
+            news: watch::Sender::new(Command::Image(Arc::default())),
+        }
+    }
+
     /// The machine of partition `index`, if it is here.
     pub(crate) fn shard(&self, index: i32) -> Option<Shard<Groups>> {
-        self.shards.load().get(&index).cloned()
+        self.running.load().get(&index).map(|running| running.shard.clone())
     }
 
     /// Every machine that is here, by partition.
     pub(crate) fn all(&self) -> Vec<(i32, Shard<Groups>)> {
-        self.shards.load().iter().map(|(index, shard)| (*index, shard.clone())).collect()
+        self.running.load().iter().map(|(index, running)| (*index, running.shard.clone())).collect()
+    }
+
+    /// Follows a newer image, whose partitions are open already: machines begin and end with this broker's leadership.
+    pub(crate) fn apply(&self, image: &Arc<Image>) {
+        self.news.send_replace(Command::Image(image.clone()));
+        let topic = image.topic(OFFSETS_TOPIC);
+        let hosted = topic.and_then(|topic| self.registry.by_id(topic.id));
+        let mut running = BTreeMap::clone(&self.running.load());
+        let led = |index: i32| {
+            let fact = topic?.partitions.get(&PartitionIndex(index))?;
+            (fact.leader == self.node).then_some(fact.leader_epoch)
+        };
+        let before = running.len();
+        running.retain(|index, one| {
+            let stays = led(*index) == Some(one.epoch) && !one.orders.is_closed();
+            if !stays {
+                one.orders.send_replace(Order::Unload);
+            }
+            stays
+        });
+        let mut is_changed = running.len() != before;
+        if let (Some(topic), Some(hosted)) = (topic, hosted) {
+            for (index, fact) in topic.partitions.iter().filter(|(_, fact)| fact.leader == self.node) {
+                if !running.contains_key(&index.0)
+                    && let Some(one) = self.begin(&hosted, *index, fact)
+                {
+                    running.insert(index.0, one);
+                    is_changed = true;
+                }
+            }
+        }
+        if is_changed {
+            self.running.store(Arc::new(running));
+        }
+    }
+
+    fn begin(&self, hosted: &Hosted, index: PartitionIndex, fact: &Partition) -> Option<Running> {
+        let partition = hosted.partition(index.0)?.clone();
+        let name = format!("{OFFSETS_TOPIC}-{}", index.0);
+        let (shard, asked) = Shard::new();
+        let (orders, order) = watch::channel(Order::Serve);
+        let (settings, news) = (self.settings.clone(), self.news.subscribe());
+        let latest = news.clone();
+        let fresh = move || match &*latest.borrow() {
+            Command::Image(image) => Groups::new(settings.clone(), image.clone()),
+            _ => Groups::new(settings.clone(), Arc::default()),
+        };
+        let plan = Plan {
+            host: self.host.clone(),
+            replica: Arc::new(Led::new(self.host.clone(), partition, fact.leader_epoch, hosted.min_insync)),
+            settings: RuntimeSettings { batch_bytes_max: hosted.rules.batch_bytes_max(), ..self.runtime },
+            load_bytes: LOAD_BYTES,
+            fresh: Box::new(fresh),
+            news,
+            orders: order,
+            asked,
+            name,
+        };
+        let task: BoxFuture<'static, ()> = Box::pin(run(plan));
+        self.host.tasks.spawn("coordinator", task);
+        Some(Running { shard, epoch: fact.leader_epoch, orders })
+    }
+
+    /// Has every machine finish what it has decided, and waits for that within a bound. Who still waits for an answer
+    /// is told to look for another coordinator.
+    pub(crate) async fn finish(&self) {
+        let running = self.running.swap(Arc::default());
+        for one in running.values() {
+            one.orders.send_replace(Order::Finish);
+        }
+        let ended = async {
+            for one in running.values() {
+                one.orders.closed().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = self.host.tasks.sleep_until(self.host.clock.monotonic() + FINISH_MAX) => {
+                tracing::warn!("not all coordinators have finished in time");
+            }
+        }
     }
 }
 

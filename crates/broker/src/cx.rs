@@ -45,7 +45,7 @@ pub(crate) struct Cx {
     image: Arc<ArcSwap<Image>>,
     control: Arc<Control>,
     registry: Arc<Registry>,
-    coordinators: Coordinators,
+    coordinators: Arc<Coordinators>,
     sessions: Sessions,
     authorizer: Option<Arc<dyn Authorizer>>,
     stopping: AtomicBool,
@@ -53,14 +53,15 @@ pub(crate) struct Cx {
 
 impl Cx {
     pub(crate) fn new(host: Host, config: Arc<BrokerConfig>, authorizer: Option<Arc<dyn Authorizer>>) -> Cx {
+        let registry = Arc::new(Registry::new());
         Cx {
             control: Arc::new(Control::new(host.clone(), &config)),
+            coordinators: Arc::new(Coordinators::new(host.clone(), &config, registry.clone())),
             host,
             sessions: Sessions::new(config.network.fetch_sessions_max),
             config,
             image: Arc::default(),
-            registry: Arc::new(Registry::new()),
-            coordinators: Coordinators::default(),
+            registry,
             authorizer,
             stopping: AtomicBool::new(false),
         }
@@ -103,6 +104,11 @@ impl Cx {
     /// The partitions of this broker.
     pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The coordinators of this broker.
+    pub(crate) fn coordinators(&self) -> &Arc<Coordinators> {
+        &self.coordinators
     }
 
     /// A topic of which this broker has partitions.

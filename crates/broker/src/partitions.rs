@@ -36,6 +36,11 @@ impl Rules {
         })
     }
 
+    /// `max.message.bytes`.
+    pub(crate) fn batch_bytes_max(&self) -> usize {
+        self.0.message_bytes_max
+    }
+
     /// The rules for a batch in a Produce request of `version`.
     pub(crate) fn for_version(&self, version: ApiVersion) -> DoorRules {
         DoorRules { zstd_allowed: version.can(produce::ZSTD), ..self.0 }

@@ -3,6 +3,7 @@
 mod control;
 mod open;
 
+use crate::coordinators::Coordinators;
 use crate::storage::Storage;
 use arc_swap::ArcSwap;
 use ottla_host::Host;
@@ -66,6 +67,7 @@ struct Follower {
     /// Where images are shown.
     shown: Arc<ArcSwap<Image>>,
     storage: Arc<Storage>,
+    coordinators: Arc<Coordinators>,
     quorum: Quorum,
     node: BrokerId,
     image: Image,
@@ -87,7 +89,7 @@ pub(crate) struct Following {
 pub(crate) fn follow(
     host: &Host,
     (control, shown): (&Arc<Control>, &Arc<ArcSwap<Image>>),
-    storage: &Arc<Storage>,
+    (storage, coordinators): (&Arc<Storage>, &Arc<Coordinators>),
     (quorum, feed): (Quorum, Feed),
 ) -> (Following, HostOrder) {
     let (sender, progress) = watch::channel(Progress::Loading);
@@ -96,6 +98,7 @@ pub(crate) fn follow(
         control: control.clone(),
         shown: shown.clone(),
         storage: storage.clone(),
+        coordinators: coordinators.clone(),
         quorum,
         node: storage.node(),
         image: Image::default(),
@@ -185,10 +188,17 @@ impl Follower {
 
     async fn begin_hosting(&mut self, done: oneshot::Sender<()>) {
         self.storage.open_all(&self.image).await;
-        self.shown.store(Arc::new(self.image.clone()));
+        self.show();
         self.is_hosting = true;
         // Whoever asked may have gone.
         let _ = done.send(());
+    }
+
+    /// Lets coordinators and clients see the image, whose partitions are open.
+    fn show(&self) {
+        let image = Arc::new(self.image.clone());
+        self.coordinators.apply(&image);
+        self.shown.store(image);
     }
 
     async fn take(&mut self, item: Committed) -> Result<(), MetadataError> {
@@ -217,7 +227,7 @@ impl Follower {
         let delta = delta.map_err(|fault| MetadataError::Fault { offset: last, fault })?;
         if self.is_hosting && !delta.is_empty() {
             self.storage.apply(&self.image, &delta).await;
-            self.shown.store(Arc::new(self.image.clone()));
+            self.show();
         }
         self.control.has_followed(last);
         Ok(())

@@ -69,7 +69,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.set(Timer::Topics, Some(Monotonic(5)));
         timers.set(Timer::Topics, Some(Monotonic(3)));
-        assert_eq!(timers.first(), Some(&(Monotonic(3), Timer::Offsets(None))));
+        assert_eq!(timers.first(), Some(&(Monotonic(3), Timer::Topics)));
         timers.set(Timer::Topics, None);
         timers.set(Timer::Topics, None);
         assert_eq!(timers, Timers::default());
