@@ -1,15 +1,16 @@
 //! The coordinators of this broker: one machine for each partition of `__consumer_offsets` that it leads.
 
 mod replica;
+mod settings;
 
 use crate::partitions::{Hosted, Registry};
 use arc_swap::ArcSwap;
 use ottla_coordinator::group::{Command, GroupSettings, Groups};
-use ottla_coordinator::runtime::{LOAD_BYTES, Order, Plan, RuntimeSettings, Shard, run};
+use ottla_coordinator::runtime::{Order, Plan, Shard, run};
 use ottla_host::{BoxFuture, Host};
 use ottla_metadata::image::Partition;
 use ottla_metadata::{BrokerConfig, Image};
-use ottla_wire::ids::{BrokerId, LeaderEpoch, PartitionIndex};
+use ottla_wire::ids::{LeaderEpoch, PartitionIndex};
 use replica::Led;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,23 +34,21 @@ struct Running {
 /// The machines of this broker, found without a lock. Only the follower of the metadata starts and ends them.
 pub(crate) struct Coordinators {
     host: Host,
-    node: BrokerId,
     registry: Arc<Registry>,
     settings: Arc<GroupSettings>,
-    runtime: RuntimeSettings,
+    config: Arc<BrokerConfig>,
     running: ArcSwap<BTreeMap<i32, Running>>,
     /// The cluster as every machine is told it.
     news: watch::Sender<Command>,
 }
 
 impl Coordinators {
-    pub(crate) fn new(host: Host, config: &BrokerConfig, registry: Arc<Registry>) -> Coordinators {
+    pub(crate) fn new(host: Host, config: &Arc<BrokerConfig>, registry: Arc<Registry>) -> Coordinators {
         Coordinators {
             host,
-            node: config.node_id,
             registry,
-            settings: Arc::new(GroupSettings::default()),
-            runtime: RuntimeSettings::default(),
+            settings: Arc::new(settings::groups(&config.groups)),
+            config: config.clone(),
             running: ArcSwap::default(),
             news: watch::Sender::new(Command::Image(Arc::default())),
         }
@@ -73,7 +72,7 @@ impl Coordinators {
         let mut running = BTreeMap::clone(&self.running.load());
         let led = |index: i32| {
             let fact = topic?.partitions.get(&PartitionIndex(index))?;
-            (fact.leader == self.node).then_some(fact.leader_epoch)
+            (fact.leader == self.config.node_id).then_some(fact.leader_epoch)
         };
         let before = running.len();
         running.retain(|index, one| {
@@ -85,7 +84,7 @@ impl Coordinators {
         });
         let mut is_changed = running.len() != before;
         if let (Some(topic), Some(hosted)) = (topic, hosted) {
-            for (index, fact) in topic.partitions.iter().filter(|(_, fact)| fact.leader == self.node) {
+            for (index, fact) in topic.partitions.iter().filter(|(_, fact)| fact.leader == self.config.node_id) {
                 if !running.contains_key(&index.0)
                     && let Some(one) = self.begin(&hosted, *index, fact)
                 {
@@ -113,8 +112,8 @@ impl Coordinators {
         let plan = Plan {
             host: self.host.clone(),
             replica: Arc::new(Led::new(self.host.clone(), partition, fact.leader_epoch, hosted.min_insync)),
-            settings: RuntimeSettings { batch_bytes_max: hosted.rules.batch_bytes_max(), ..self.runtime },
-            load_bytes: LOAD_BYTES,
+            settings: settings::runtime(&self.config.groups, hosted.rules.batch_bytes_max()),
+            load_bytes: self.config.groups.offsets.load_bytes,
             fresh: Box::new(fresh),
             news,
             orders: order,

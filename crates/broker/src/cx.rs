@@ -1,6 +1,7 @@
 //! All that a handler may touch.
 
 pub(crate) mod groups;
+mod internal;
 pub(crate) mod rights;
 pub(crate) mod sessions;
 

@@ -2,7 +2,10 @@
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
-use crate::api::groups::{delete_groups, describe_groups, heartbeat, join_group, leave_group, list_groups, sync_group};
+use crate::api::groups::{
+    delete_groups, describe_groups, find_coordinator, heartbeat, join_group, leave_group, list_groups, offset_commit,
+    offset_delete, offset_fetch, sync_group,
+};
 use crate::api::meters::Meters;
 use crate::api::peer::ListenerKind;
 use crate::api::records::{delete_records, fetch, init_producer_id, list_offsets, offset_for_leader_epoch, produce};
@@ -22,6 +25,7 @@ use ottla_messages::describe_configs::DescribeConfigsRequest;
 use ottla_messages::describe_groups::DescribeGroupsRequest;
 use ottla_messages::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use ottla_messages::fetch::FetchRequest;
+use ottla_messages::find_coordinator::FindCoordinatorRequest;
 use ottla_messages::heartbeat::HeartbeatRequest;
 use ottla_messages::init_producer_id::InitProducerIdRequest;
 use ottla_messages::join_group::JoinGroupRequest;
@@ -29,6 +33,9 @@ use ottla_messages::leave_group::LeaveGroupRequest;
 use ottla_messages::list_groups::ListGroupsRequest;
 use ottla_messages::list_offsets::ListOffsetsRequest;
 use ottla_messages::metadata::MetadataRequest;
+use ottla_messages::offset_commit::OffsetCommitRequest;
+use ottla_messages::offset_delete::OffsetDeleteRequest;
+use ottla_messages::offset_fetch::OffsetFetchRequest;
 use ottla_messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use ottla_messages::produce::ProduceRequest;
 use ottla_messages::sync_group::SyncGroupRequest;
@@ -90,6 +97,24 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Broker,
         operation: Operation::Describe,
         serve: handled_by!(MetadataRequest<'_>, metadata::handle),
+    },
+    Row {
+        key: ApiKey::OffsetCommit,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(OffsetCommitRequest<'_>, offset_commit::handle),
+    },
+    Row {
+        key: ApiKey::OffsetFetch,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(OffsetFetchRequest<'_>, offset_fetch::handle),
+    },
+    Row {
+        key: ApiKey::FindCoordinator,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(FindCoordinatorRequest<'_>, find_coordinator::handle),
     },
     Row {
         key: ApiKey::JoinGroup,
@@ -180,6 +205,12 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Broker,
         operation: Operation::Delete,
         serve: handled_by!(DeleteGroupsRequest<'_>, delete_groups::handle),
+    },
+    Row {
+        key: ApiKey::OffsetDelete,
+        on: On::Broker,
+        operation: Operation::Delete,
+        serve: handled_by!(OffsetDeleteRequest<'_>, offset_delete::handle),
     },
     Row {
         key: ApiKey::DescribeCluster,

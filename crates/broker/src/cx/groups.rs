@@ -1,7 +1,7 @@
 //! Groups as handlers reach them: by id, through the coordinator of their partition.
 
 use super::Cx;
-use crate::coordinators::partition_of;
+pub(crate) use crate::coordinators::{OFFSETS_TOPIC, partition_of};
 pub(crate) use ottla_coordinator::group::*;
 pub(crate) use ottla_coordinator::machine::Refused;
 use std::collections::BTreeMap;

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
-/// What is read of the log at once, unless settings say otherwise (`offsets.load.buffer.size`).
-pub const LOAD_BYTES: usize = 5 << 20;
+/// Most that is read of the log at once, however much settings allow: partitions are loaded side by side.
+const LOAD_BYTES_MAX: usize = 1 << 20;
 
 /// What the broker wants of a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,7 @@ pub struct Plan<M: Machine> {
     pub replica: Arc<dyn Replica>,
     /// Bounds and times.
     pub settings: RuntimeSettings,
-    /// Bytes of the log read at once.
+    /// Bytes of the log read at once (`offsets.load.buffer.size`).
     pub load_bytes: usize,
     /// Makes an empty machine.
     pub fresh: Box<dyn Fn() -> M + Send>,
@@ -61,7 +61,7 @@ where
         host: plan.host,
         name: plan.name,
         replica: plan.replica,
-        load_bytes: plan.load_bytes,
+        load_bytes: plan.load_bytes.min(LOAD_BYTES_MAX),
         news: plan.news,
         orders: plan.orders,
         asked: plan.asked,

@@ -10,7 +10,7 @@ pub mod replica;
 pub mod shard;
 pub mod state;
 
-pub use driver::{LOAD_BYTES, Order, Plan, run};
+pub use driver::{Order, Plan, run};
 pub use replica::{Replica, ReplicaError};
 pub use shard::{Asked, Shard};
 pub use state::RuntimeSettings;

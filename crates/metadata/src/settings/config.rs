@@ -1,6 +1,7 @@
 //! A broker's configuration: from the texts of its file to typed values, or every reason why it must not start.
 
 mod build;
+pub mod groups;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -72,6 +73,8 @@ pub struct BrokerConfig {
     pub tasks: TaskTimes,
     /// The metadata quorum and its log.
     pub quorum: QuorumConfig,
+    /// Groups and their offsets.
+    pub groups: groups::GroupsConfig,
     /// Topic settings as they are without overrides.
     pub log: TopicConfig,
     /// `ottla.durable.acks`.

@@ -14,9 +14,9 @@ use ottla_messages::records::metadata::{MetadataRecord, PartitionRecord, TopicRe
 use ottla_messages::{
     api_versions as av, create_partitions as cp, create_topics as ct, delete_groups as dg, delete_records as dr,
     delete_topics as dt, describe_cluster as dcl, describe_configs as dc, describe_groups as deg,
-    describe_topic_partitions as dtp, fetch as f, heartbeat as hb, init_producer_id as ip, join_group as jg,
-    leave_group as lg, list_groups as lig, list_offsets as lo, metadata as m, offset_for_leader_epoch as ole,
-    produce as p, sync_group as sg,
+    describe_topic_partitions as dtp, fetch as f, find_coordinator as fc, heartbeat as hb, init_producer_id as ip,
+    join_group as jg, leave_group as lg, list_groups as lig, list_offsets as lo, metadata as m, offset_commit as oc,
+    offset_delete as od, offset_fetch as of, offset_for_leader_epoch as ole, produce as p, sync_group as sg,
 };
 use ottla_metadata::{BrokerConfig, Image};
 use ottla_wire::{ApiVersion, Cursor, Encoder, Uuid};
@@ -128,6 +128,19 @@ fn request(key: ApiKey, topic: &'static str) -> (ApiVersion, Encoder) {
             let topics = vec![dtp::TopicRequest { name }];
             dtp::DescribeTopicPartitionsRequest { topics, response_partition_limit: 10, ..Default::default() }
         }),
+        ApiKey::FindCoordinator => {
+            body!(max, fc::FindCoordinatorRequest { coordinator_keys: vec![name], ..Default::default() })
+        }
+        ApiKey::OffsetCommit => body!(ApiVersion(9), {
+            let partitions = vec![oc::OffsetCommitRequestPartition::default()];
+            let topic = oc::OffsetCommitRequestTopic { name, partitions, ..Default::default() };
+            oc::OffsetCommitRequest { group_id: "group".into(), topics: vec![topic], ..Default::default() }
+        }),
+        ApiKey::OffsetFetch => body!(max, {
+            let group = of::OffsetFetchRequestGroup { group_id: name, topics: None, ..Default::default() };
+            of::OffsetFetchRequest { groups: vec![group], ..Default::default() }
+        }),
+        ApiKey::OffsetDelete => body!(max, od::OffsetDeleteRequest { group_id: name, ..Default::default() }),
         ApiKey::JoinGroup => body!(max, jg::JoinGroupRequest { group_id: name, ..Default::default() }),
         ApiKey::SyncGroup => body!(max, {
             let (protocol_type, protocol_name) = (Some("consumer".into()), Some("range".into()));
@@ -190,6 +203,18 @@ fn refusal(key: ApiKey, version: ApiVersion, answer: &[u8]) -> i16 {
         ApiKey::DescribeTopicPartitions => {
             dtp::DescribeTopicPartitionsResponse::decode(&mut c, version).expect("a response").topics[0].error_code
         }
+        ApiKey::FindCoordinator => {
+            let response = fc::FindCoordinatorResponse::decode(&mut c, version).expect("a response");
+            response.coordinators[0].error_code
+        }
+        ApiKey::OffsetCommit => {
+            let response = oc::OffsetCommitResponse::decode(&mut c, version).expect("a response");
+            response.topics[0].partitions[0].error_code
+        }
+        ApiKey::OffsetFetch => {
+            of::OffsetFetchResponse::decode(&mut c, version).expect("a response").groups[0].error_code
+        }
+        ApiKey::OffsetDelete => od::OffsetDeleteResponse::decode(&mut c, version).expect("a response").error_code,
         ApiKey::JoinGroup => jg::JoinGroupResponse::decode(&mut c, version).expect("a response").error_code,
         ApiKey::SyncGroup => sg::SyncGroupResponse::decode(&mut c, version).expect("a response").error_code,
         ApiKey::Heartbeat => hb::HeartbeatResponse::decode(&mut c, version).expect("a response").error_code,
@@ -213,7 +238,11 @@ fn refusal(key: ApiKey, version: ApiVersion, answer: &[u8]) -> i16 {
 fn expected(key: ApiKey) -> i16 {
     match key {
         ApiKey::ApiVersions | ApiKey::DescribeCluster | ApiKey::ListGroups => 0,
-        ApiKey::JoinGroup
+        ApiKey::FindCoordinator
+        | ApiKey::OffsetCommit
+        | ApiKey::OffsetFetch
+        | ApiKey::OffsetDelete
+        | ApiKey::JoinGroup
         | ApiKey::SyncGroup
         | ApiKey::Heartbeat
         | ApiKey::LeaveGroup

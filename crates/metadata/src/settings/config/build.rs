@@ -1,5 +1,7 @@
 //! From checked texts to the typed configuration, and what values must be to each other.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
 use ottla_host::setting::{Fault, Value};
@@ -90,6 +92,7 @@ pub(super) fn build(given: &Configs, warnings: Vec<String>) -> Result<BrokerConf
         topics: topic_defaults(read),
         tasks: task_times(read),
         quorum: quorum(read)?,
+        groups: groups::groups(read)?,
         log,
         durable_acks: read.flag("ottla.durable.acks"),
         http: HttpListener {
