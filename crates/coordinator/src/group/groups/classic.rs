@@ -20,6 +20,13 @@ impl Groups {
                 let scope = self.scope(&group_id, now);
                 self.classic_outcome(&group_id, classic::decide(scope, Some(group), command, ticket))
             }
+            Some(Group::Consumer(group)) if group.is_empty() => {
+                let outcome = classic::decide(self.scope(&group_id, now), None, command, ticket);
+                let ended = if outcome.soft.is_some() { group.end(&group_id) } else { Vec::new() };
+                let mut decision = self.classic_outcome(&group_id, outcome);
+                decision.changes.splice(0..0, ended);
+                decision
+            }
             Some(Group::Consumer(_)) => Decision::answer(ticket, Err(Fault::InconsistentProtocol)),
         }
     }
@@ -65,7 +72,9 @@ impl Groups {
     pub(super) fn replay_classic(&mut self, key: &GroupMetadataKey<'_>, value: Option<&GroupMetadataValue<'_>>) {
         match value {
             None => {
-                self.groups.remove(&*key.group);
+                if self.classic(&key.group).is_some() {
+                    self.groups.remove(&*key.group);
+                }
             }
             Some(_) if self.classic(&key.group).is_some() => {}
             Some(value) => self.load_classic(key, value),
