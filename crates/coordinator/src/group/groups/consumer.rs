@@ -112,3 +112,29 @@ impl Groups {
         }
     }
 }
+
+#[cfg(test)]
+impl Groups {
+    /// The counts of each KIP-848 group agree with its members.
+    pub(in crate::group) fn check_consumer(&self) {
+        for group in self.groups.values() {
+            if let Group::Consumer(group) = group {
+                group.check();
+            }
+        }
+    }
+
+    /// A group that there is.
+    pub(in crate::group) fn consumer_for_test(&self, group: &str) -> ConsumerGroup {
+        self.consumer(group).unwrap().clone()
+    }
+
+    /// The KIP-848 groups without what this leader alone knows.
+    pub(in crate::group) fn written(&self) -> Vec<(Arc<str>, ConsumerGroup)> {
+        let consumers = self.groups.iter().filter_map(|(id, group)| match group {
+            Group::Consumer(group) => Some((id.clone(), group.written())),
+            Group::Classic(_) => None,
+        });
+        consumers.collect()
+    }
+}

@@ -301,6 +301,18 @@ impl ConsumerGroup {
         self.is_dated |= has_new;
     }
 
+    /// The group without what this leader alone knows.
+    #[cfg(test)]
+    pub(in crate::group) fn written(&self) -> ConsumerGroup {
+        ConsumerGroup {
+            looked_at: None,
+            is_dated: true,
+            resolving: Monotonic(0),
+            sessions: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
     /// Whether the counts agree with the members and the patterns.
     pub fn check(&self) {
         let mut fresh = ConsumerGroup { held: BTreeMap::new(), ..ConsumerGroup::default() };

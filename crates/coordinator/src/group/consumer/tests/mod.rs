@@ -1,1 +1,4 @@
-//! Tests.
+//! Tests of KIP-848 groups.
+
+mod scene;
+mod script;
