@@ -3,8 +3,8 @@
 use crate::api::call::{Call, Outcome, Work, handled_by};
 use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
 use crate::api::groups::{
-    delete_groups, describe_groups, find_coordinator, heartbeat, join_group, leave_group, list_groups, offset_commit,
-    offset_delete, offset_fetch, sync_group,
+    consumer_group_describe, consumer_group_heartbeat, delete_groups, describe_groups, find_coordinator, heartbeat,
+    join_group, leave_group, list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
 };
 use crate::api::meters::Meters;
 use crate::api::peer::ListenerKind;
@@ -15,6 +15,8 @@ use crate::cx::rights::Operation;
 use ottla_host::BoxFuture;
 use ottla_messages::api::ApiKey;
 use ottla_messages::api_versions::ApiVersionsRequest;
+use ottla_messages::consumer_group_describe::ConsumerGroupDescribeRequest;
+use ottla_messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use ottla_messages::create_partitions::CreatePartitionsRequest;
 use ottla_messages::create_topics::CreateTopicsRequest;
 use ottla_messages::delete_groups::DeleteGroupsRequest;
@@ -217,6 +219,18 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Both,
         operation: Operation::Describe,
         serve: handled_by!(DescribeClusterRequest, describe_cluster::handle),
+    },
+    Row {
+        key: ApiKey::ConsumerGroupHeartbeat,
+        on: On::Broker,
+        operation: Operation::Read,
+        serve: handled_by!(ConsumerGroupHeartbeatRequest<'_>, consumer_group_heartbeat::handle),
+    },
+    Row {
+        key: ApiKey::ConsumerGroupDescribe,
+        on: On::Broker,
+        operation: Operation::Describe,
+        serve: handled_by!(ConsumerGroupDescribeRequest<'_>, consumer_group_describe::handle),
     },
     Row {
         key: ApiKey::DescribeTopicPartitions,

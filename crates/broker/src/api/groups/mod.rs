@@ -1,6 +1,8 @@
 //! Consumer groups and their offsets.
 
 pub(crate) mod admission;
+pub(crate) mod consumer_group_describe;
+pub(crate) mod consumer_group_heartbeat;
 pub(crate) mod delete_groups;
 pub(crate) mod describe_groups;
 pub(crate) mod find_coordinator;

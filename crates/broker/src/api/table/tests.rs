@@ -10,13 +10,14 @@ use bytes::Bytes;
 use ottla_host::Runtime;
 use ottla_messages::api::ApiKey;
 use ottla_messages::header::{RequestHeader, ResponseHeader};
-use ottla_messages::records::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
+use ottla_messages::records::metadata::{FeatureLevelRecord, MetadataRecord, PartitionRecord, TopicRecord};
 use ottla_messages::{
-    api_versions as av, create_partitions as cp, create_topics as ct, delete_groups as dg, delete_records as dr,
-    delete_topics as dt, describe_cluster as dcl, describe_configs as dc, describe_groups as deg,
-    describe_topic_partitions as dtp, fetch as f, find_coordinator as fc, heartbeat as hb, init_producer_id as ip,
-    join_group as jg, leave_group as lg, list_groups as lig, list_offsets as lo, metadata as m, offset_commit as oc,
-    offset_delete as od, offset_fetch as of, offset_for_leader_epoch as ole, produce as p, sync_group as sg,
+    api_versions as av, consumer_group_describe as cgd, consumer_group_heartbeat as cgh, create_partitions as cp,
+    create_topics as ct, delete_groups as dg, delete_records as dr, delete_topics as dt, describe_cluster as dcl,
+    describe_configs as dc, describe_groups as deg, describe_topic_partitions as dtp, fetch as f,
+    find_coordinator as fc, heartbeat as hb, init_producer_id as ip, join_group as jg, leave_group as lg,
+    list_groups as lig, list_offsets as lo, metadata as m, offset_commit as oc, offset_delete as od,
+    offset_fetch as of, offset_for_leader_epoch as ole, produce as p, sync_group as sg,
 };
 use ottla_metadata::{BrokerConfig, Image};
 use ottla_wire::{ApiVersion, Cursor, Encoder, Uuid};
@@ -151,6 +152,12 @@ fn request(key: ApiKey, topic: &'static str) -> (ApiVersion, Encoder) {
         ApiKey::DescribeGroups => {
             body!(max, deg::DescribeGroupsRequest { groups: vec![name], include_authorized_operations: true })
         }
+        ApiKey::ConsumerGroupHeartbeat => {
+            body!(max, cgh::ConsumerGroupHeartbeatRequest { group_id: name, ..Default::default() })
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            body!(max, cgd::ConsumerGroupDescribeRequest { group_ids: vec![name], ..Default::default() })
+        }
         ApiKey::ListGroups => body!(max, lig::ListGroupsRequest::default()),
         ApiKey::DeleteGroups => body!(max, dg::DeleteGroupsRequest { groups_names: vec![name] }),
         other => panic!("{other} has a row and no case here: say what it answers to somebody without rights"),
@@ -222,6 +229,12 @@ fn refusal(key: ApiKey, version: ApiVersion, answer: &[u8]) -> i16 {
         ApiKey::DescribeGroups => {
             deg::DescribeGroupsResponse::decode(&mut c, version).expect("a response").groups[0].error_code
         }
+        ApiKey::ConsumerGroupHeartbeat => {
+            cgh::ConsumerGroupHeartbeatResponse::decode(&mut c, version).expect("a response").error_code
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            cgd::ConsumerGroupDescribeResponse::decode(&mut c, version).expect("a response").groups[0].error_code
+        }
         ApiKey::ListGroups => {
             let response = lig::ListGroupsResponse::decode(&mut c, version).expect("a response");
             assert!(response.groups.is_empty(), "no group is named");
@@ -247,6 +260,8 @@ fn expected(key: ApiKey) -> i16 {
         | ApiKey::Heartbeat
         | ApiKey::LeaveGroup
         | ApiKey::DescribeGroups
+        | ApiKey::ConsumerGroupHeartbeat
+        | ApiKey::ConsumerGroupDescribe
         | ApiKey::DeleteGroups => GROUP_DENIED,
         ApiKey::InitProducerId => CLUSTER_DENIED,
         _ => TOPIC_DENIED,
@@ -287,7 +302,9 @@ fn whoever_has_no_rights_is_refused_by_every_row_and_learns_nothing() {
     let id = Uuid(*b"id of the secret");
     let topic = MetadataRecord::Topic(TopicRecord { name: "secret".into(), topic_id: id });
     let partition = PartitionRecord { topic_id: id, replicas: vec![1], isr: vec![1], leader: 1, ..Default::default() };
-    image.apply(&[topic, MetadataRecord::Partition(partition)]).expect("records fit");
+    let feature = FeatureLevelRecord { name: "group.version".into(), feature_level: 1 };
+    let feature = MetadataRecord::FeatureLevel(feature);
+    image.apply(&[topic, MetadataRecord::Partition(partition), feature]).expect("records fit");
     cx.image_cell().store(Arc::new(image));
     for row in TABLE {
         let (version, known) = answer(&runtime, &cx, row.key, "secret");

@@ -67,8 +67,8 @@ impl Heartbeat {
     /// Checks what can be known without the group; members of the first version may leave the id to the server.
     ///
     /// # Errors
-    /// INVALID_REQUEST and UNSUPPORTED_ASSIGNOR with Kafka's texts.
-    pub fn check(&self, brings_id: bool, assignors: &[String]) -> Result<(), Fault> {
+    /// INVALID_REQUEST with Kafka's texts.
+    pub fn check(&self, brings_id: bool) -> Result<(), Fault> {
         let refuse = |text: &str| Err(Fault::InvalidRequest(text.to_owned()));
         let is_blank = |text: Option<&str>| text.is_some_and(|text| text.trim().is_empty());
         if (brings_id || self.epoch > JOIN_EPOCH || self.epoch == LEAVE_EPOCH) && is_blank(Some(&self.member)) {
@@ -89,12 +89,7 @@ impl Heartbeat {
             ..STATIC_LEAVE_EPOCH => return refuse("MemberEpoch is invalid."),
             _ => {}
         }
-        match &self.assignor {
-            Some(name) if !assignors.iter().any(|known| **known == **name) => {
-                Err(Fault::UnsupportedAssignor { assignor: Arc::clone(name), supported: assignors.join(", ") })
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn check_join(&self) -> Result<(), Fault> {
@@ -109,6 +104,16 @@ impl Heartbeat {
             return refuse("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
         }
         Ok(())
+    }
+
+    /// Checks that the server has the assignor that is asked for.
+    pub(super) fn check_assignor(&self, assignors: &[String]) -> Result<(), Fault> {
+        match &self.assignor {
+            Some(name) if !assignors.iter().any(|known| **known == **name) => {
+                Err(Fault::UnsupportedAssignor { assignor: Arc::clone(name), supported: assignors.join(", ") })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether it says all that there is to say, as after a lost answer.

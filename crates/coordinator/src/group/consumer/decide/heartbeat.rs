@@ -15,6 +15,7 @@ use std::sync::Arc;
 type Decided = Result<(Vec<Change>, Answer), Fault>;
 
 pub(super) fn decide(world: World<'_>, asked: Asked<'_>, beat: &Heartbeat) -> Decided {
+    beat.check_assignor(&world.settings.consumer.assignors)?;
     let mut out = Out::new(Arc::clone(&beat.group));
     if matches!(beat.epoch, LEAVE_EPOCH | STATIC_LEAVE_EPOCH) {
         let answer = leave::decide(world, asked, beat, &mut out)?;

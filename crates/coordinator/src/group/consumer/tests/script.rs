@@ -223,7 +223,7 @@ impl Scene {
 
     fn run_beat(&mut self, words: &Words<'_>) -> String {
         let heartbeat = heartbeat(words, self.image());
-        if let Err(fault) = heartbeat.check(!words.has("v0"), &self.settings.consumer.assignors) {
+        if let Err(fault) = heartbeat.check(!words.has("v0")) {
             return fault_text(&fault) + "\n";
         }
         let (came, beat) = self.beat(heartbeat);
