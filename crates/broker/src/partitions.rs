@@ -7,6 +7,7 @@ use ottla_metadata::settings::TimestampType as Stamping;
 use ottla_metadata::{BrokerConfig, TopicConfig};
 use ottla_replica::Partition;
 use ottla_wire::batch::{DoorRules, TimestampType};
+use ottla_wire::codec::{Codec, Compression};
 use ottla_wire::{ApiVersion, Uuid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,12 +18,15 @@ const SHARDS: usize = 64;
 
 /// What a topic's settings demand of batches.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules(DoorRules);
+pub(crate) struct Rules {
+    door: DoorRules,
+    compression: Option<Compression>,
+}
 
 impl Rules {
     pub(crate) fn of(config: &TopicConfig) -> Rules {
         let size = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
-        Rules(DoorRules {
+        let door = DoorRules {
             message_bytes_max: size(config.max_message_bytes),
             key_required: config.compact,
             timestamp_type: match config.timestamp_type {
@@ -33,7 +37,13 @@ impl Rules {
             timestamp_after_max_ms: config.timestamp_after_max_ms,
             inflated_bytes_max: size(config.max_decompressed_message_bytes),
             ..DoorRules::default()
-        })
+        };
+        Rules { door, compression: config.compression }
+    }
+
+    /// How a batch with this codec has to be compressed again; None where it stays as it is.
+    pub(crate) fn recompression(&self, codec: Codec) -> Option<Compression> {
+        self.compression.filter(|compression| compression.codec() != codec)
     }
 
     /// `max.message.bytes`.
@@ -43,7 +53,7 @@ impl Rules {
 
     /// The rules for a batch in a Produce request of `version`.
     pub(crate) fn for_version(&self, version: ApiVersion) -> DoorRules {
-        DoorRules { zstd_allowed: version.can(produce::ZSTD), ..self.0 }
+        DoorRules { zstd_allowed: version.can(produce::ZSTD), ..self.door }
     }
 }
 

@@ -15,7 +15,8 @@ use ottla_messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use ottla_messages::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
-use ottla_wire::batch::{BatchBuilder, NewRecord, Producer};
+use ottla_wire::batch::{BatchBuilder, Batches, NewRecord, Producer, ValidBatch};
+use ottla_wire::codec::Codec;
 use ottla_wire::ids::{Offset, ProducerEpoch, ProducerId};
 use ottla_wire::{Records, Uuid};
 use raw::{Client, Fixture};
@@ -131,6 +132,28 @@ fn a_repeated_idempotent_batch_is_answered_with_its_first_offset() {
 }
 
 #[test]
+fn a_topic_with_a_codec_stores_every_batch_in_it() {
+    let fixture = Fixture::start(&[]);
+    let mut client = Client::connect(fixture.address);
+    let id = create(&mut client, &[("compression.type", "zstd")]);
+    let sent = batch(&[(1_000, b"a"), (2_000, b"b")], Some((77, 0)));
+    assert_eq!(produce(&mut client, &sent), (0, 0, -1));
+    assert_eq!(produce(&mut client, &sent), (0, 0, 2_000), "a repeated batch is known by its sequence numbers");
+    let answer = fetch_answer(&mut client, id, (0, 0), Some(0));
+    let records = raw::open(&answer, ApiKey::Fetch, 17, |body, version| {
+        let response = FetchResponse::decode(body, version).expect("whole");
+        response.responses[0].partitions[0].records.expect("there are records").bytes().to_vec()
+    });
+    let (_, stored) = Batches::new(&records.1).next().expect("one batch").expect("whole");
+    let stored = ValidBatch::trusted(stored).expect("sealed");
+    assert_eq!((stored.codec(), stored.record_count(), stored.max_timestamp()), (Codec::Zstd, 2, 2_000));
+    let mut scratch = Vec::new();
+    let values = stored.records(&mut scratch, 1 << 20).expect("decompresses");
+    let values: Vec<_> = values.map(|record| record.expect("whole").value.expect("no tombstone").to_vec()).collect();
+    assert_eq!(values, [b"a", b"b"]);
+}
+
+#[test]
 fn append_time_is_answered_and_epochs_are_told() {
     let fixture = Fixture::start(&[]);
     let mut client = Client::connect(fixture.address);
@@ -146,7 +169,7 @@ fn append_time_is_answered_and_epochs_are_told() {
     assert_eq!((end.error_code, end.leader_epoch, end.end_offset), (0, 0, 1));
 }
 
-fn fetch(client: &mut Client, id: Uuid, session: (i32, i32), offset: Option<i64>) -> FetchResponse<'static> {
+fn fetch_answer(client: &mut Client, id: Uuid, session: (i32, i32), offset: Option<i64>) -> Vec<u8> {
     let partition = |fetch_offset| FetchPartition {
         partition: 1,
         fetch_offset,
@@ -161,10 +184,12 @@ fn fetch(client: &mut Client, id: Uuid, session: (i32, i32), offset: Option<i64>
         topics: offset.map(topic).into_iter().collect(),
         ..FetchRequest::default()
     };
-    let answer = {
-        client.send(ApiKey::Fetch, 17, 5, |out, version| request.encode(out, version));
-        client.receive().expect("an answer")
-    };
+    client.send(ApiKey::Fetch, 17, 5, |out, version| request.encode(out, version));
+    client.receive().expect("an answer")
+}
+
+fn fetch(client: &mut Client, id: Uuid, session: (i32, i32), offset: Option<i64>) -> FetchResponse<'static> {
+    let answer = fetch_answer(client, id, session, offset);
     raw::open(&answer, ApiKey::Fetch, 17, |body, version| {
         let response = FetchResponse::decode(body, version).expect("whole");
         let sizes = response.responses.iter().flat_map(|topic| &topic.partitions);

@@ -111,14 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn tiered_topics_stop_the_start_and_recompressed_ones_do_not() {
-        let concerns = look(&image(&[
-            setting("remote.storage.enable", "true"),
-            setting("compression.type", "zstd"),
-            setting("retention.ms", "5"),
-        ]));
+    fn tiered_topics_stop_the_start() {
+        let concerns = look(&image(&[setting("remote.storage.enable", "true"), setting("retention.ms", "5")]));
         assert!(concerns.fatal[0].starts_with("topic t has remote.storage.enable=true"), "{concerns:?}");
-        assert!(concerns.warnings[0].starts_with("topic t has compression.type=zstd"), "{concerns:?}");
-        assert_eq!((concerns.fatal.len(), concerns.warnings.len()), (1, 1));
+        assert_eq!((concerns.fatal.len(), concerns.warnings.len()), (1, 0));
     }
 }

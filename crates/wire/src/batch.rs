@@ -15,6 +15,7 @@ mod control;
 mod error;
 mod header;
 mod inflate;
+mod recompress;
 mod records;
 mod shared;
 mod split;

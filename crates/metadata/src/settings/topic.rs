@@ -4,7 +4,6 @@ use ottla_host::setting::{Kind, Setting, Valid};
 
 use super::Conversion::{self, Hours, Minutes, Same};
 
-const STORED_AS_SENT: &str = "batches are stored as the producer compressed them";
 const NO_TIERS: &str = "there is no tiered storage in this release";
 const NO_COMPACTION: &str = "logs are not compacted in this release";
 const ONE_BROKER: &str = "one broker forms the cluster in this release";
@@ -44,10 +43,10 @@ pub const ROWS: &[TopicSetting] = &[
     row(Setting::new("cleanup.policy", Kind::List, "delete").valid(Valid::Several(&["compact", "delete"])).doc("What happens to old records: delete by age and size, compact to the last of each key, both, or nothing. Compaction itself is not run in this release: every record is kept."), &[("log.cleanup.policy", Same)]),
     row(Setting::new("unclean.leader.election.enable", Kind::Boolean, "false").without_effect(ONE_BROKER), &[("unclean.leader.election.enable", Same)]),
     row(Setting::new("min.insync.replicas", Kind::Int, "1").valid(Valid::AtLeast(1)).doc("Fewest in-sync replicas with which acks=all is accepted."), &[("min.insync.replicas", Same)]),
-    row(Setting::new("compression.type", Kind::String, "producer").valid(Valid::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])).refused("batches are stored as the producer compressed them; set compression.type on the producer"), &[("compression.type", Same)]),
-    row(Setting::new("compression.gzip.level", Kind::Int, "-1").valid(Valid::BetweenOrMinusOne(1, 9)).without_effect(STORED_AS_SENT), &[("compression.gzip.level", Same)]),
-    row(Setting::new("compression.lz4.level", Kind::Int, "9").valid(Valid::Between(1, 17)).without_effect(STORED_AS_SENT), &[("compression.lz4.level", Same)]),
-    row(Setting::new("compression.zstd.level", Kind::Int, "3").valid(Valid::Between(-131_072, 22)).without_effect(STORED_AS_SENT), &[("compression.zstd.level", Same)]),
+    row(Setting::new("compression.type", Kind::String, "producer").valid(Valid::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])).doc("How batches are compressed on disk: producer leaves them as they came, a codec has every batch of another codec compressed again."), &[("compression.type", Same)]),
+    row(Setting::new("compression.gzip.level", Kind::Int, "-1").valid(Valid::BetweenOrMinusOne(1, 9)).doc("Level of gzip where compression.type is gzip; -1 is its own default."), &[("compression.gzip.level", Same)]),
+    row(Setting::new("compression.lz4.level", Kind::Int, "9").valid(Valid::Between(1, 17)).without_effect("lz4 is written at one strength, that of level 9"), &[("compression.lz4.level", Same)]),
+    row(Setting::new("compression.zstd.level", Kind::Int, "3").valid(Valid::Between(-131_072, 22)).doc("Level of zstd where compression.type is zstd."), &[("compression.zstd.level", Same)]),
     row(Setting::new("preallocate", Kind::Boolean, "false").without_effect("segments grow as they are written"), &[("log.preallocate", Same)]),
     row(Setting::new("message.timestamp.type", Kind::String, "CreateTime").valid(Valid::OneOf(&["CreateTime", "LogAppendTime"])).doc("Whose clock stamps records: CreateTime keeps the producer's, LogAppendTime sets the broker's."), &[("log.message.timestamp.type", Same)]),
     row(Setting::new("message.timestamp.before.max.ms", Kind::Long, "9223372036854775807").valid(Valid::AtLeast(0)).doc("How far a record's timestamp may lie in the past, with CreateTime."), &[("log.message.timestamp.before.max.ms", Same)]),

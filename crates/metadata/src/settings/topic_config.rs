@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use ottla_host::setting::{Effect, Fault, Value};
 
+use ottla_wire::codec::{Codec, Compression};
+
 use super::describe::Layers;
 use super::topic::{self, TopicSetting};
 
@@ -50,6 +52,8 @@ pub struct TopicConfig {
     pub compact: bool,
     /// `min.insync.replicas`.
     pub min_insync_replicas: i32,
+    /// `compression.type` with the level of its codec; None where batches stay as their producers compressed them.
+    pub compression: Option<Compression>,
     /// `message.timestamp.type`.
     pub timestamp_type: TimestampType,
     /// `message.timestamp.before.max.ms`.
@@ -87,6 +91,7 @@ impl TopicConfig {
             delete: policy.iter().any(|one| one == "delete"),
             compact: policy.iter().any(|one| one == "compact"),
             min_insync_replicas: read.int("min.insync.replicas"),
+            compression: read.compression(),
             timestamp_type: match read.value("message.timestamp.type") {
                 Value::Text(text) if text == "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
@@ -121,6 +126,20 @@ impl Reader<'_> {
 
     fn int(&self, name: &'static str) -> i32 {
         i32::try_from(self.long(name)).unwrap_or(i32::MAX)
+    }
+
+    fn compression(&self) -> Option<Compression> {
+        let Value::Text(name) = self.value("compression.type") else { return None };
+        let level = |name| i32::try_from(self.long(name)).unwrap_or(i32::MAX);
+        let at = |codec, name| Compression::at_level(codec, level(name)).unwrap_or(Compression::of(codec));
+        match name.as_str() {
+            "uncompressed" => Some(Compression::NONE),
+            "gzip" => Some(at(Codec::Gzip, "compression.gzip.level")),
+            "lz4" => Some(at(Codec::Lz4, "compression.lz4.level")),
+            "zstd" => Some(at(Codec::Zstd, "compression.zstd.level")),
+            "snappy" => Some(Compression::of(Codec::Snappy)),
+            _ => None,
+        }
     }
 
     fn list(&self, name: &'static str) -> Vec<String> {

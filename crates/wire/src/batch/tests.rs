@@ -377,6 +377,23 @@ proptest! {
     }
 
     #[test]
+    fn another_codec_keeps_records_and_producer(
+        records in proptest::collection::vec(any_record(), 1..20),
+        codec in any_codec(),
+        other in any_codec(),
+    ) {
+        let bytes = built(codec, &records);
+        let batch = ValidBatch::check(&bytes, &open_rules(), NOW).unwrap();
+        let again = batch.recompressed(Compression::of(other), LIMIT).unwrap();
+        let again = ValidBatch::check(&again, &open_rules(), NOW).unwrap();
+        prop_assert_eq!(again.codec(), other);
+        prop_assert_eq!(listed(&again).unwrap(), records);
+        let producer = |batch: &ValidBatch<'_>| (batch.producer_id(), batch.producer_epoch(), batch.base_sequence());
+        prop_assert_eq!(producer(&again), producer(&batch));
+        prop_assert_eq!((again.max_timestamp(), again.last_offset_delta()), (batch.max_timestamp(), batch.last_offset_delta()));
+    }
+
+    #[test]
     fn a_flipped_byte_is_refused(
         records in proptest::collection::vec(any_record(), 1..5),
         codec in any_codec(),

@@ -8,13 +8,15 @@ use crate::api::peer::Stage;
 use crate::api::records::outcome;
 use crate::cx::rights::Resource;
 use crate::cx::{Cx, Hosted, Origin, Partition, Promise, Ticket, Unavailable, Written, count};
+use bytes::Bytes;
 use ottla_host::Monotonic;
 use ottla_messages::produce::{
     self, BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use ottla_wire::ErrorCode;
-use ottla_wire::batch::{BatchError, SharedBatch, ValidBatch};
+use ottla_wire::batch::{BatchError, DoorRules, SharedBatch, ValidBatch};
+use ottla_wire::codec::Compression;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,12 +149,24 @@ async fn submit(
         return Err(Rejected::Text(ErrorCode::INVALID_TXN_STATE, "transactions are not served by this broker"));
     }
     let promise = if call.request.acks == -1 { Promise::InSync(topic.min_insync) } else { Promise::Leader };
-    let shared = SharedBatch::new(call.frame, &batch);
+    let shared = match topic.rules.recompression(batch.codec()) {
+        None => SharedBatch::new(call.frame, &batch),
+        Some(compression) => recompressed(&batch, compression, &rules).map_err(Rejected::Batch)?,
+    };
     count(&topic.meters.records_in, u64::from(batch.record_count().unsigned_abs()));
     count(&topic.meters.bytes_in, batch.size() as u64);
     let ticket = partition.submit(shared, Origin::Client, promise).await;
     call.peer.touch(partition);
     Ok((partition.clone(), ticket))
+}
+
+/// The batch as a topic with a codec of its own stores it.
+fn recompressed(batch: &ValidBatch<'_>, to: Compression, rules: &DoorRules) -> Result<SharedBatch, BatchError> {
+    let bytes = Bytes::from(batch.recompressed(to, rules.inflated_bytes_max)?);
+    if bytes.len() > rules.message_bytes_max {
+        return Err(BatchError::TooLarge { size: bytes.len(), limit: rules.message_bytes_max });
+    }
+    Ok(SharedBatch::new(&bytes, &ValidBatch::trusted(&bytes)?))
 }
 
 fn reject(answer: &mut PartitionProduceResponse<'_>, rejected: Rejected) {

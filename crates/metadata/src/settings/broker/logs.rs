@@ -2,7 +2,6 @@
 
 use ottla_host::setting::{Kind, Setting, Valid};
 
-const STORED_AS_SENT: &str = "batches are stored as the producer compressed them";
 const NO_COMPACTION: &str = "logs are not compacted in this release";
 
 /// The rows, one a line.
@@ -10,10 +9,10 @@ const NO_COMPACTION: &str = "logs are not compacted in this release";
 pub(super) const ROWS: &[Setting] = &[
     Setting::new("message.max.bytes", Kind::Int, "1048588").valid(Valid::AtLeast(0)).high().cluster_wide().doc("Largest record batch, after compression. Topics override it as max.message.bytes."),
     Setting::new("max.decompressed.message.bytes", Kind::Int, "2147483639").valid(Valid::Between(1, 2_147_483_639)).cluster_wide().doc("Most bytes that one record batch may decompress to."),
-    Setting::new("compression.type", Kind::String, "producer").valid(Valid::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])).high().cluster_wide().refused("batches are stored as the producer compressed them; set compression.type on the producer"),
-    Setting::new("compression.gzip.level", Kind::Int, "-1").valid(Valid::BetweenOrMinusOne(1, 9)).cluster_wide().without_effect(STORED_AS_SENT),
-    Setting::new("compression.lz4.level", Kind::Int, "9").valid(Valid::Between(1, 17)).cluster_wide().without_effect(STORED_AS_SENT),
-    Setting::new("compression.zstd.level", Kind::Int, "3").valid(Valid::Between(-131_072, 22)).cluster_wide().without_effect(STORED_AS_SENT),
+    Setting::new("compression.type", Kind::String, "producer").valid(Valid::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])).high().cluster_wide().doc("How batches are compressed on disk: producer leaves them as they came, a codec has every batch of another codec compressed again."),
+    Setting::new("compression.gzip.level", Kind::Int, "-1").valid(Valid::BetweenOrMinusOne(1, 9)).cluster_wide().doc("Level of gzip where compression.type is gzip; -1 is its own default."),
+    Setting::new("compression.lz4.level", Kind::Int, "9").valid(Valid::Between(1, 17)).cluster_wide().without_effect("lz4 is written at one strength, that of level 9"),
+    Setting::new("compression.zstd.level", Kind::Int, "3").valid(Valid::Between(-131_072, 22)).cluster_wide().doc("Level of zstd where compression.type is zstd."),
     Setting::new("log.cleaner.threads", Kind::Int, "1").valid(Valid::AtLeast(0)).cluster_wide().without_effect(NO_COMPACTION),
     Setting::new("log.cleaner.io.max.bytes.per.second", Kind::Double, "1.7976931348623157E308").cluster_wide().without_effect(NO_COMPACTION),
     Setting::new("log.cleaner.dedupe.buffer.size", Kind::Long, "134217728").cluster_wide().without_effect(NO_COMPACTION),
