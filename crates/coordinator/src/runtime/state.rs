@@ -470,3 +470,6 @@ impl<M: Machine> Active<M> {
         assert!(handed_out.eq((0..self.ready.len()).map(|at| at == 0)), "one batch is appended at a time");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! The runtime's state over a toy machine.
+
+mod script;
+mod toy;

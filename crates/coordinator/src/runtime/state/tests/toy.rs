@@ -1,0 +1,127 @@
+//! A machine of a few words: it keeps texts by key, lets askers wait for a key, and has alarms.
+
+use crate::machine::{Decision, Machine, Now, Origin, Refused, Ticket};
+use ottla_host::Monotonic;
+use ottla_wire::ids::ProducerId;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+/// What the toy is asked.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Ask {
+    /// Puts values, all or none.
+    Put(Vec<(String, String)>),
+    /// Takes keys back.
+    Drop(Vec<String>),
+    /// Tells a value.
+    Get(String),
+    /// Waits until somebody puts the key.
+    Wait(String),
+    /// Sets an alarm that puts `rung`; a stuck one is never put off.
+    Alarm { at: Monotonic, stuck: bool },
+    /// The alarm rings.
+    Ring,
+}
+
+/// A change of the toy.
+pub(super) enum Change {
+    Record(String, Option<String>),
+    Waits(String, Ticket),
+    Answered(String),
+    Alarm(Option<(Monotonic, bool)>),
+}
+
+#[derive(Default)]
+pub(super) struct Toy {
+    pub(super) values: BTreeMap<String, String>,
+    waiting: BTreeMap<String, Vec<Ticket>>,
+    alarm: Option<(Monotonic, bool)>,
+}
+
+impl Toy {
+    fn put(&self, pairs: Vec<(String, String)>) -> Decision<Toy> {
+        let mut decision = Decision::default();
+        for (key, value) in pairs {
+            for ticket in self.waiting.get(&key).into_iter().flatten() {
+                decision.answers.push((*ticket, Ok(format!("{key} has come"))));
+            }
+            decision.changes.push(Change::Answered(key.clone()));
+            decision.changes.push(Change::Record(key, Some(value)));
+        }
+        decision
+    }
+}
+
+impl Machine for Toy {
+    type Command = Ask;
+    type Answer = String;
+    type Refusal = Refused;
+    type Change = Change;
+    type Fault = Infallible;
+
+    fn decide(&self, command: Ask, ticket: Ticket, _now: Now) -> Decision<Toy> {
+        match command {
+            Ask::Put(pairs) => {
+                let mut decision = self.put(pairs);
+                decision.answers.push((ticket, Ok("put".to_owned())));
+                decision
+            }
+            Ask::Drop(keys) => {
+                let changes = keys.into_iter().map(|key| Change::Record(key, None)).collect();
+                Decision { changes, answers: vec![(ticket, Ok("dropped".to_owned()))] }
+            }
+            Ask::Get(key) => {
+                let value = self.values.get(&key).map_or("nothing", String::as_str);
+                Decision::answer(ticket, Ok(format!("{key} is {value}")))
+            }
+            Ask::Wait(key) => Decision { changes: vec![Change::Waits(key, ticket)], answers: Vec::new() },
+            Ask::Alarm { at, stuck } => {
+                let changes = vec![Change::Alarm(Some((at, stuck)))];
+                Decision { changes, answers: vec![(ticket, Ok("set".to_owned()))] }
+            }
+            Ask::Ring if self.alarm.is_some_and(|(_, stuck)| stuck) => Decision::default(),
+            Ask::Ring => {
+                let mut decision = self.put(vec![("rung".to_owned(), "yes".to_owned())]);
+                decision.changes.push(Change::Alarm(None));
+                decision
+            }
+        }
+    }
+
+    fn replay(&mut self, change: Change) {
+        match change {
+            Change::Record(key, Some(value)) => drop(self.values.insert(key, value)),
+            Change::Record(key, None) => drop(self.values.remove(&key)),
+            Change::Waits(key, ticket) => self.waiting.entry(key).or_default().push(ticket),
+            Change::Answered(key) => drop(self.waiting.remove(&key)),
+            Change::Alarm(alarm) => self.alarm = alarm,
+        }
+    }
+
+    fn load(&mut self, key: &[u8], value: Option<&[u8]>, _: Origin) -> Result<(), Infallible> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.replay(Change::Record(text(key), value.map(text)));
+        Ok(())
+    }
+
+    fn end_transaction(&mut self, _: ProducerId, _: bool) {}
+
+    fn begin(&self, _: Now) -> Decision<Toy> {
+        Decision { changes: Vec::new(), answers: vec![(Ticket::NOBODY, Ok(String::new()))] }
+    }
+
+    fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        match change {
+            Change::Record(key, value) => Some((key.clone().into_bytes(), value.clone().map(String::into_bytes))),
+            Change::Waits(..) | Change::Answered(_) | Change::Alarm(_) => None,
+        }
+    }
+
+    fn due(&self, now: Now) -> Option<Ask> {
+        self.alarm.filter(|(at, _)| *at <= now.monotonic).map(|_| Ask::Ring)
+    }
+
+    fn deadline(&self) -> Option<Monotonic> {
+        self.alarm.map(|(at, _)| at)
+    }
+}
