@@ -31,6 +31,12 @@ impl Groups {
     pub fn new(settings: Arc<GroupSettings>, image: Arc<Image>) -> Groups {
         Groups { settings, image, groups: BTreeMap::new(), offsets: Offsets::default(), timers: Timers::default() }
     }
+
+    /// What they have committed.
+    #[must_use]
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
 }
 
 impl Machine for Groups {

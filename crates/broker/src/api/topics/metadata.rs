@@ -6,6 +6,7 @@ use crate::api::call::Call;
 use crate::api::cluster::nodes::{self, Serving};
 use crate::api::cluster::rights;
 use crate::cx::Cx;
+use crate::cx::groups::OFFSETS_TOPIC;
 use crate::cx::rights::{Operation, Resource};
 use ottla_messages::metadata::{
     self, MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -140,6 +141,8 @@ async fn create(cx: &Cx, call: &Asking<'_>, missing: &[&str]) -> BTreeMap<String
             || cx.allows(call.peer, Operation::Create, Resource::Topic(name));
         if !may_create {
             refused.insert((*name).to_owned(), ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        } else if *name == OFFSETS_TOPIC {
+            topics.push(cx.offsets_topic());
         } else if check_topic_name(name).is_ok() && !is_internal_topic(name) {
             topics.push(NewTopic {
                 name: (*name).to_owned(),

@@ -18,3 +18,6 @@ pub(super) use commit::commit;
 pub(super) use delete::{delete, outdated, tombstones};
 pub(super) use expire::expire;
 pub(super) use fetch::fetch;
+
+#[cfg(test)]
+mod tests;
