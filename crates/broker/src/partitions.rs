@@ -48,7 +48,7 @@ impl Rules {
 
     /// `max.message.bytes`.
     pub(crate) fn batch_bytes_max(&self) -> usize {
-        self.0.message_bytes_max
+        self.door.message_bytes_max
     }
 
     /// The rules for a batch in a Produce request of `version`.
