@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn what_kafka_4_4_finalizes_is_kept_with_a_warning() {
-        let concerns = look(&image(&[feature("metadata.version", 33), feature("group.version", 1)]));
+        let concerns = look(&image(&[feature("metadata.version", 33), feature("share.version", 1)]));
         assert_eq!(concerns.fatal, Vec::<String>::new());
         assert_eq!(concerns.warnings.len(), 1);
-        assert!(concerns.warnings[0].contains("group.version"));
+        assert!(concerns.warnings[0].contains("share.version"));
     }
 
     #[test]

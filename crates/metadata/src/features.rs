@@ -28,7 +28,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { name: METADATA_VERSION, min: 7, max: 33, known: 33, needs: MetadataVersion::MIN },
     Feature { name: KRAFT_VERSION, min: 0, max: 1, known: 1, needs: MetadataVersion(21) },
     Feature { name: "transaction.version", min: 0, max: 0, known: 2, needs: MetadataVersion(24) },
-    Feature { name: "group.version", min: 0, max: 0, known: 1, needs: MetadataVersion(22) },
+    Feature { name: "group.version", min: 0, max: 1, known: 1, needs: MetadataVersion(22) },
     Feature { name: "eligible.leader.replicas.version", min: 0, max: 0, known: 1, needs: MetadataVersion(23) },
     Feature { name: "share.version", min: 0, max: 0, known: 2, needs: MetadataVersion(28) },
     Feature { name: "streams.version", min: 0, max: 0, known: 1, needs: MetadataVersion(29) },
