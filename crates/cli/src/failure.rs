@@ -6,17 +6,28 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) struct Failure {
     text: String,
+    passing: bool,
 }
 
 impl Failure {
     /// A failure with its text: what happened, to which thing, and what to do.
     pub(crate) fn new(text: impl Into<String>) -> Failure {
-        Failure { text: text.into() }
+        Failure { text: text.into(), passing: false }
+    }
+
+    /// A failure that may be over in a moment, like a connection that broke.
+    pub(crate) fn passing(text: impl Into<String>) -> Failure {
+        Failure { text: text.into(), passing: true }
+    }
+
+    /// Whether it may be over in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing
     }
 
     /// A failure that has been told already.
     pub(crate) fn silent() -> Failure {
-        Failure { text: String::new() }
+        Failure { text: String::new(), passing: false }
     }
 
     /// Whether there is something left to tell.

@@ -7,6 +7,7 @@ mod failure;
 mod properties;
 mod server;
 mod tools;
+mod when;
 
 use arguments::Command;
 use failure::Failure;

@@ -16,9 +16,14 @@ const LEADERS_WAIT: Duration = Duration::from_secs(15);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// The id that tools give.
+const CLIENT_ID: &str = "ottla";
+
 /// Connections to a cluster.
 pub(crate) struct Cluster {
-    first: String,
+    /// `host:port` of the brokers named at first, the one in use before the others.
+    bootstrap: Vec<String>,
+    client_id: String,
     links: BTreeMap<String, Link>,
 }
 
@@ -59,12 +64,27 @@ pub(crate) struct Described {
 impl Cluster {
     /// Connects to the first of `host:port,…` that answers.
     pub(crate) fn connect(bootstrap: &str) -> Result<Cluster, Failure> {
+        Cluster::connect_as(bootstrap, CLIENT_ID)
+    }
+
+    /// Like [`Cluster::connect`], under a client's id.
+    pub(crate) fn connect_as(bootstrap: &str, client_id: &str) -> Result<Cluster, Failure> {
+        let addresses = bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::to_owned);
+        let mut cluster =
+            Cluster { bootstrap: addresses.collect(), client_id: client_id.to_owned(), links: BTreeMap::new() };
+        cluster.any()?;
+        Ok(cluster)
+    }
+
+    /// A connection to any of the brokers that were named at first, preferably one that there is already.
+    pub(crate) fn any(&mut self) -> Result<&mut Link, Failure> {
         let mut last = Failure::new("--bootstrap-server names no broker");
-        for address in bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty()) {
-            match Link::connect(address) {
-                Ok(link) => {
-                    let links = BTreeMap::from([(address.to_owned(), link)]);
-                    return Ok(Cluster { first: address.to_owned(), links });
+        for at in 0..self.bootstrap.len() {
+            let address = self.bootstrap[at].clone();
+            match self.at(&address).map(|_| ()) {
+                Ok(()) => {
+                    self.bootstrap.swap(0, at);
+                    return self.at(&address);
                 }
                 Err(failure) => last = failure,
             }
@@ -72,18 +92,22 @@ impl Cluster {
         Err(last)
     }
 
-    /// The connection that was made first.
-    pub(crate) fn any(&mut self) -> Result<&mut Link, Failure> {
-        let first = self.first.clone();
-        self.at(&first)
-    }
-
     /// The connection to `address`, made on first use.
     pub(crate) fn at(&mut self, address: &str) -> Result<&mut Link, Failure> {
         if !self.links.contains_key(address) {
-            self.links.insert(address.to_owned(), Link::connect(address)?);
+            self.links.insert(address.to_owned(), Link::connect(address, &self.client_id)?);
         }
         Ok(self.links.get_mut(address).expect("the link was made just above when it was missing"))
+    }
+
+    /// Closes the connection to `address`: the next use makes a new one.
+    pub(crate) fn forget(&mut self, address: &str) {
+        self.links.remove(address);
+    }
+
+    /// Closes all connections.
+    pub(crate) fn forget_all(&mut self) {
+        self.links.clear();
     }
 
     /// The topic with a leader for every partition; waits for a topic that is being created.

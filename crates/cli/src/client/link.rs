@@ -23,6 +23,7 @@ const ANSWER_BYTES_MAX: usize = 100 * 1024 * 1024;
 pub(crate) struct Link {
     stream: TcpStream,
     address: String,
+    client_id: String,
     correlation: i32,
     served: BTreeMap<i16, (i16, i16)>,
 }
@@ -42,24 +43,25 @@ impl Answer {
 }
 
 impl Link {
-    /// Connects to `host:port` and asks which versions are served.
-    pub(crate) fn connect(address: &str) -> Result<Link, Failure> {
+    /// Connects to `host:port` under a client's id and asks which versions are served.
+    pub(crate) fn connect(address: &str, client_id: &str) -> Result<Link, Failure> {
         let doing = || format!("connect to {address}");
         let mut last = None;
         for resolved in address.to_socket_addrs().during(doing)? {
             match TcpStream::connect_timeout(&resolved, PATIENCE) {
-                Ok(stream) => return Link::negotiate(stream, address),
+                Ok(stream) => return Link::negotiate(stream, address, client_id),
                 Err(error) => last = Some(error),
             }
         }
         let why = last.map_or_else(|| "the name has no address".to_owned(), |error| error.to_string());
-        Err(Failure::new(format!("could not connect to {address}: {why}. Is a broker running there?")))
+        Err(Failure::passing(format!("could not connect to {address}: {why}. Is a broker running there?")))
     }
 
-    fn negotiate(stream: TcpStream, address: &str) -> Result<Link, Failure> {
+    fn negotiate(stream: TcpStream, address: &str, client_id: &str) -> Result<Link, Failure> {
         stream.set_nodelay(true).during(|| "set TCP_NODELAY".to_owned())?;
         stream.set_read_timeout(Some(PATIENCE)).during(|| "set a read timeout".to_owned())?;
-        let mut link = Link { stream, address: address.to_owned(), correlation: 0, served: BTreeMap::new() };
+        let (address, client_id) = (address.to_owned(), client_id.to_owned());
+        let mut link = Link { stream, address, client_id, correlation: 0, served: BTreeMap::new() };
         let request = ApiVersionsRequest {
             client_software_name: "ottla".into(),
             client_software_version: env!("CARGO_PKG_VERSION").into(),
@@ -136,7 +138,7 @@ impl Link {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::new(format!("could not {}: {error}", self.reading("an answer")))),
+                Err(error) => return Err(self.broken(&error)),
             }
         };
         self.stream.set_read_timeout(Some(PATIENCE)).during(|| "set a read timeout".to_owned())?;
@@ -194,7 +196,7 @@ impl Link {
             request_api_key: api as i16,
             request_api_version: version.0,
             correlation_id: self.correlation,
-            client_id: Some("ottla".into()),
+            client_id: Some(self.client_id.as_str().into()),
         };
         let mut out = Encoder::new();
         out.i32(0);
@@ -202,7 +204,8 @@ impl Link {
         written.and_then(|()| encode(&mut out, version)).during(|| format!("write a {} request", api.name()))?;
         let size = i32::try_from(out.position() - 4).during(|| format!("write a {} request", api.name()))?;
         out.patch_i32(0, size);
-        self.stream.write_all(out.bytes()).during(|| format!("send to {}", self.address))
+        let sent = self.stream.write_all(out.bytes());
+        sent.map_err(|error| Failure::passing(format!("could not send to {}: {error}", self.address)))
     }
 
     fn answer(&mut self, api: ApiKey, version: ApiVersion) -> Result<Answer, Failure> {
@@ -218,14 +221,22 @@ impl Link {
         Ok(Answer { version, bytes, body })
     }
 
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Failure> {
+        self.stream.read_exact(bytes).map_err(|error| self.broken(&error))
+    }
+
+    fn broken(&self, error: &std::io::Error) -> Failure {
+        Failure::passing(format!("could not {}: {error}", self.reading("an answer")))
+    }
+
     fn frame(&mut self) -> Result<Vec<u8>, Failure> {
         let mut size = [0; 4];
-        self.stream.read_exact(&mut size).during(|| self.reading("an answer"))?;
+        self.fill(&mut size)?;
         let size = i32::from_be_bytes(size);
         match usize::try_from(size) {
             Ok(size) if size <= ANSWER_BYTES_MAX => {
                 let mut bytes = vec![0; size];
-                self.stream.read_exact(&mut bytes).during(|| self.reading("an answer"))?;
+                self.fill(&mut bytes)?;
                 Ok(bytes)
             }
             _ => Err(Failure::new(format!(

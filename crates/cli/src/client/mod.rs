@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod groups;
 pub(crate) mod link;
+pub(crate) mod member;
 pub(crate) mod offsets;
 
 use crate::failure::{Failure, While};

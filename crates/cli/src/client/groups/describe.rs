@@ -169,8 +169,8 @@ fn classic_member(group: &str, member: &describe_groups::DescribedGroupMember<'_
     })
 }
 
-/// The partitions in an assignment of the consumer protocol, whose bytes begin with their version.
-fn assigned(bytes: &[u8]) -> Result<BTreeSet<TopicPartition>, ottla_wire::DecodeError> {
+/// The partitions in an assignment of the consumer protocol, whose bytes begin with their version; none in an empty one.
+pub(crate) fn assigned(bytes: &[u8]) -> Result<BTreeSet<TopicPartition>, ottla_wire::DecodeError> {
     if bytes.is_empty() {
         return Ok(BTreeSet::new());
     }

@@ -6,9 +6,9 @@ mod list;
 mod offsets;
 mod trouble;
 
-pub(crate) use describe::{Description, Member};
+pub(crate) use describe::{Description, Member, assigned};
 pub(crate) use list::{Filter, Listing};
-pub(crate) use offsets::Committed;
+pub(crate) use offsets::{Committed, WithMember, commit_as, committed_as};
 pub(crate) use trouble::Trouble;
 
 use super::cluster::{Cluster, Node};

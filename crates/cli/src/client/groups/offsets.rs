@@ -11,7 +11,9 @@ use ottla_messages::offset_commit::{
 use ottla_messages::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic, OffsetDeleteResponse,
 };
-use ottla_messages::offset_fetch::{self, OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse};
+use ottla_messages::offset_fetch::{
+    self, OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
+};
 use ottla_wire::error::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const NONE: i64 = -1;
 /// OffsetFetch's answer for an offset committed without a leader epoch.
 const NO_EPOCH: i32 = -1;
+
+/// The generation of one who is not in the group.
+const NO_GENERATION: i32 = -1;
 
 /// A committed offset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,19 +37,17 @@ pub(crate) struct Committed {
 impl Groups {
     /// Every offset that the group has committed.
     pub(crate) fn committed(&mut self, group: &str) -> Result<BTreeMap<TopicPartition, Committed>, Trouble> {
-        self.ask(group, |link| fetch(link, group))
+        let asked = OffsetFetchRequestGroup { group_id: group.into(), topics: None, ..Default::default() };
+        let request = OffsetFetchRequest { groups: vec![asked], ..Default::default() };
+        self.ask(group, |link| fetch(link, group, &request))
     }
 
     /// Sets offsets of a group without members.
     pub(crate) fn commit(&mut self, group: &str, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), Trouble> {
-        let topics = by_topic(offsets.iter().map(|(place, offset)| (place, *offset)));
-        let topics = topics.into_iter().map(|(name, partitions)| OffsetCommitRequestTopic {
-            name: name.into(),
-            partitions: partitions.into_iter().map(|(index, offset)| committed_partition(index, offset)).collect(),
-            ..Default::default()
-        });
-        let request = OffsetCommitRequest { group_id: group.into(), topics: topics.collect(), ..Default::default() };
-        self.ask(group, |link| commit(link, &request))
+        let outside = WithMember { member: "", generation: NO_GENERATION, instance: None };
+        let at = |offset: &i64| Committed { offset: *offset, leader_epoch: None };
+        let offsets = offsets.iter().map(|(place, offset)| (place.clone(), at(offset))).collect();
+        self.ask(group, |link| commit_as(link, group, &outside, &offsets))
     }
 
     /// Forgets offsets of a group: what became of each.
@@ -64,9 +67,69 @@ impl Groups {
     }
 }
 
-fn fetch(link: &mut Link, group: &str) -> Result<BTreeMap<TopicPartition, Committed>, Trouble> {
-    let asked = OffsetFetchRequestGroup { group_id: group.into(), topics: None, ..Default::default() };
-    let request = OffsetFetchRequest { groups: vec![asked], ..Default::default() };
+/// Who commits from within a group.
+#[derive(Clone, Debug)]
+pub(crate) struct WithMember<'a> {
+    /// The member's id.
+    pub(crate) member: &'a str,
+    /// Its generation, or its epoch.
+    pub(crate) generation: i32,
+    /// Its `group.instance.id`.
+    pub(crate) instance: Option<String>,
+}
+
+/// Commits offsets as a member.
+pub(crate) fn commit_as(
+    link: &mut Link,
+    group: &str,
+    member: &WithMember<'_>,
+    offsets: &BTreeMap<TopicPartition, Committed>,
+) -> Result<(), Trouble> {
+    let topics = by_topic(offsets.iter().map(|(place, committed)| (place, *committed)));
+    let topics = topics.into_iter().map(|(name, partitions)| OffsetCommitRequestTopic {
+        name: name.into(),
+        partitions: partitions.into_iter().map(|(index, committed)| committed_partition(index, committed)).collect(),
+        ..Default::default()
+    });
+    let request = OffsetCommitRequest {
+        group_id: group.into(),
+        generation_id_or_member_epoch: member.generation,
+        member_id: member.member.into(),
+        group_instance_id: member.instance.as_deref().map(Into::into),
+        topics: topics.collect(),
+        ..Default::default()
+    };
+    commit(link, &request)
+}
+
+/// The offsets that a group has committed of `partitions`, as a member asks for them: a member of a KIP-848 group with its id
+/// and epoch. With `stable`, offsets that a transaction is about to commit are an error that passes.
+pub(crate) fn committed_as(
+    link: &mut Link,
+    group: &str,
+    member: Option<(&str, i32)>,
+    partitions: &BTreeSet<TopicPartition>,
+    stable: bool,
+) -> Result<BTreeMap<TopicPartition, Committed>, Trouble> {
+    let topics = by_topic(partitions.iter().map(|place| (place, ()))).into_iter();
+    let topics = topics.map(|(name, partitions)| OffsetFetchRequestTopics {
+        name: name.into(),
+        partition_indexes: partitions.into_iter().map(|(partition, ())| partition).collect(),
+        ..Default::default()
+    });
+    let mut asked =
+        OffsetFetchRequestGroup { group_id: group.into(), topics: Some(topics.collect()), ..Default::default() };
+    if let Some((id, epoch)) = member {
+        (asked.member_id, asked.member_epoch) = (Some(id.into()), epoch);
+    }
+    fetch(link, group, &OffsetFetchRequest { groups: vec![asked], require_stable: stable, ..Default::default() })
+}
+
+fn fetch(
+    link: &mut Link,
+    group: &str,
+    request: &OffsetFetchRequest<'_>,
+) -> Result<BTreeMap<TopicPartition, Committed>, Trouble> {
     let answer =
         link.call_without(offset_fetch::TOPIC_IDS, ApiKey::OffsetFetch, |out, version| request.encode(out, version))?;
     let (mut cursor, version) = answer.body();
@@ -89,10 +152,11 @@ fn fetch(link: &mut Link, group: &str) -> Result<BTreeMap<TopicPartition, Commit
     Ok(offsets)
 }
 
-fn committed_partition(partition_index: i32, committed_offset: i64) -> OffsetCommitRequestPartition<'static> {
+fn committed_partition(partition_index: i32, committed: Committed) -> OffsetCommitRequestPartition<'static> {
     OffsetCommitRequestPartition {
         partition_index,
-        committed_offset,
+        committed_offset: committed.offset,
+        committed_leader_epoch: committed.leader_epoch.unwrap_or(NO_EPOCH),
         committed_metadata: Some("".into()),
         ..Default::default()
     }

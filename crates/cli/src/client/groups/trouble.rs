@@ -42,6 +42,15 @@ impl Trouble {
         }
     }
 
+    /// Whether it may be different in a moment, here or at another broker.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Trouble::Refused { error, .. } => error.retriable(),
+            Trouble::NotConsumers { .. } => false,
+            Trouble::Broken(failure) => failure.is_passing(),
+        }
+    }
+
     /// The code of a refusal.
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {

@@ -1,118 +1,153 @@
-//! `ottla console-consumer`: prints the records of a topic as they come.
+//! `ottla console-consumer`: prints the records of topics as they come, alone or as a member of a group.
 
+mod arguments;
 mod fetch;
+mod follow;
 mod format;
+mod options;
 mod position;
+mod records;
+mod stop;
+
+pub(crate) use arguments::Arguments;
 
 use crate::client::cluster::Cluster;
+use crate::client::groups::Trouble;
+use crate::client::offsets::TopicPartition;
 use crate::failure::{Failure, While};
-use crate::properties;
 use fetch::Reader;
+use follow::{Follow, Subscription};
 use format::RecordFormat;
-use position::From;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
+use stop::Stop;
 
 /// How long the broker may hold an empty answer.
 const POLL: Duration = Duration::from_millis(500);
+/// How long to wait before a broken connection is made again.
+const AGAIN: Duration = Duration::from_millis(500);
 
-/// Print the records of a topic.
-#[derive(clap::Args, Debug)]
-pub(crate) struct Arguments {
-    /// Brokers to connect to, `host:port,…`.
-    #[arg(long, default_value = "localhost:9092")]
-    bootstrap_server: String,
-    /// The topic to read.
-    #[arg(long)]
-    topic: String,
-    /// The one partition to read; all of them if left out.
-    #[arg(long)]
-    partition: Option<i32>,
-    /// Where to start in --partition: an offset, `earliest` or `latest`.
-    #[arg(long, requires = "partition", conflicts_with = "from_beginning")]
-    offset: Option<String>,
-    /// Start at the earliest record instead of the next one to come.
-    #[arg(long)]
-    from_beginning: bool,
-    /// Records to print before ending.
-    #[arg(long)]
-    max_messages: Option<u64>,
-    /// Milliseconds without a record after which to end.
-    #[arg(long)]
-    timeout_ms: Option<u64>,
-    /// What is printed, `print.key=true`, `key.separator=:` and so on; may be repeated.
-    #[arg(long, visible_alias = "property")]
-    formatter_property: Vec<String>,
-    /// read_uncommitted or read_committed.
-    #[arg(long, default_value = "read_uncommitted")]
-    isolation_level: String,
-}
-
-/// Prints records until the count, the timeout or Ctrl-C ends it.
+/// Prints records until the count, the timeout, Ctrl-C or SIGTERM ends it; a member leaves its group then.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let pairs = arguments.formatter_property.iter().map(|text| properties::pair(text));
-    let pairs = pairs.collect::<Result<_, _>>().map_err(|error| Failure::new(error.to_string()))?;
-    let format = RecordFormat::new(&pairs).map_err(Failure::new)?;
-    let committed = match arguments.isolation_level.as_str() {
-        "read_committed" => true,
-        "read_uncommitted" => false,
-        other => {
-            let text = format!("--isolation-level must be read_committed or read_uncommitted, not {other:?}");
-            return Err(Failure::new(text));
+    arguments.check()?;
+    let format = RecordFormat::new(&arguments.formatter()?).map_err(Failure::new)?;
+    let options = options::read(arguments)?;
+    let stop = Stop::listen()?;
+    let mut cluster = Cluster::connect_as(&arguments.bootstrap_server, &options.client_id)?;
+    let mut reader = Reader::new(options.reading);
+    let printer = Printer { format, left: arguments.max_messages(), printed: 0, out: Vec::new() };
+    let mut session = Session { stop, patience: arguments.patience(), last: Instant::now(), printer };
+    let ended = match arguments.only()? {
+        Some((partition, from)) => {
+            let topic = cluster.topic(arguments.topic.as_deref().unwrap_or_default(), true)?;
+            let place = TopicPartition::new(topic.name, partition);
+            reader.start(&mut cluster, BTreeMap::from([(place, None)]), from)?;
+            session.read(&mut cluster, &mut reader, None)
+        }
+        None => {
+            let subscription = match (&arguments.topic, &arguments.include) {
+                (Some(topic), _) => Subscription::Topic(topic.clone()),
+                (None, include) => Subscription::matching(include.as_deref().unwrap_or_default())?,
+            };
+            let id = session.stop.fresh_id();
+            let mut follow = Follow::start(&mut cluster, &mut reader, subscription, options, id)?;
+            let ended = session.read(&mut cluster, &mut reader, Some(&mut follow));
+            follow.end(&mut cluster, &reader);
+            ended
         }
     };
-    let mut cluster = Cluster::connect(&arguments.bootstrap_server)?;
-    let topic = cluster.topic(&arguments.topic, true)?;
-    let positions = position::find(&mut cluster, &topic, arguments.partition, start(arguments)?)?;
-    let mut printer = Printer { format, left: arguments.max_messages, printed: 0 };
-    let mut reader = Reader::new(cluster, topic, positions, committed);
-    let ended = read(&mut reader, &mut printer, arguments.timeout_ms.map(Duration::from_millis));
-    eprintln!("Processed a total of {} messages", printer.printed);
+    eprintln!("Processed a total of {} messages", session.printer.printed);
     ended
 }
 
-fn start(arguments: &Arguments) -> Result<From, Failure> {
-    match arguments.offset.as_deref() {
-        None if arguments.from_beginning => Ok(From::Earliest),
-        None | Some("latest") => Ok(From::Latest),
-        Some("earliest") => Ok(From::Earliest),
-        Some(text) => match text.parse() {
-            Ok(offset) if offset >= 0 => Ok(From::Offset(offset)),
-            Ok(_) | Err(_) => {
-                Err(Failure::new(format!("--offset must be earliest, latest or a number from 0, not {text:?}")))
-            }
-        },
-    }
+/// What prints and when it ends.
+struct Session {
+    stop: Stop,
+    patience: Option<Duration>,
+    /// When the last record came.
+    last: Instant,
+    printer: Printer,
 }
 
 struct Printer {
     format: RecordFormat,
     left: Option<u64>,
     printed: u64,
+    out: Vec<u8>,
 }
 
-fn read(reader: &mut Reader, printer: &mut Printer, patience: Option<Duration>) -> Result<(), Failure> {
-    let mut last = Instant::now();
-    let mut out = Vec::new();
-    while printer.left != Some(0) {
-        let wait = patience.map_or(POLL, |patience| POLL.min(patience));
-        let before = printer.printed;
-        reader.poll(wait, &mut |record| {
-            if printer.left == Some(0) {
-                return;
-            }
-            printer.format.write(record, &mut out);
-            printer.printed += 1;
-            printer.left = printer.left.map(|left| left - 1);
-        })?;
+impl Printer {
+    fn take(&mut self, record: &format::Printed<'_>) -> bool {
+        if self.left == Some(0) {
+            return false;
+        }
+        self.format.write(record, &mut self.out);
+        self.printed += 1;
+        self.left = self.left.map(|left| left - 1);
+        true
+    }
+
+    /// Whether somebody still reads what is printed.
+    fn show(&mut self) -> Result<bool, Failure> {
         let mut screen = std::io::stdout().lock();
-        screen.write_all(&out).and_then(|()| screen.flush()).during(|| "write to standard output".to_owned())?;
-        out.clear();
-        if printer.printed > before {
-            last = Instant::now();
-        } else if patience.is_some_and(|patience| last.elapsed() > patience) {
-            return Ok(());
+        let shown = screen.write_all(&self.out).and_then(|()| screen.flush());
+        self.out.clear();
+        match shown {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                eprintln!("Unable to write to standard out, closing consumer.");
+                Ok(false)
+            }
+            shown => shown.during(|| "write to standard output".to_owned()).map(|()| true),
         }
     }
-    Ok(())
+}
+
+impl Session {
+    fn read(
+        &mut self,
+        cluster: &mut Cluster,
+        reader: &mut Reader,
+        mut follow: Option<&mut Follow>,
+    ) -> Result<(), Failure> {
+        while self.printer.left != Some(0) && self.goes_on() {
+            let before = self.printer.printed;
+            match self.round(cluster, reader, follow.as_deref_mut()) {
+                Ok(()) => {}
+                Err(Trouble::Broken(failure)) if failure.is_passing() => {
+                    eprintln!("WARN {failure} Trying again.");
+                    cluster.forget_all();
+                    std::thread::sleep(AGAIN);
+                }
+                Err(trouble) => return Err(Failure::new(trouble.to_string())),
+            }
+            if !self.printer.show()? {
+                return Ok(());
+            }
+            if self.printer.printed > before {
+                self.last = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.stop.is_asked() && self.patience.is_none_or(|patience| self.last.elapsed() <= patience)
+    }
+
+    fn round(
+        &mut self,
+        cluster: &mut Cluster,
+        reader: &mut Reader,
+        follow: Option<&mut Follow>,
+    ) -> Result<(), Trouble> {
+        let (stop, patience, last) = (&self.stop, self.patience, self.last);
+        let mut go_on = || !stop.is_asked() && patience.is_none_or(|patience| last.elapsed() <= patience);
+        if let Some(follow) = follow {
+            follow.tick(cluster, reader, &mut go_on)?;
+        }
+        let wait = patience.map_or(POLL, |patience| POLL.min(patience));
+        let printer = &mut self.printer;
+        Ok(reader.poll(cluster, wait, &mut || !stop.is_asked(), &mut |record| printer.take(record))?)
+    }
 }

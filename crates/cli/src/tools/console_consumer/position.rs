@@ -1,19 +1,13 @@
-//! Where reading starts in each partition.
+//! Where reading starts in a partition that nothing is known of, and goes on when the log no longer has the offset.
 
-use crate::client::cluster::{Cluster, Topic};
-use crate::failure::{Failure, While};
-use ottla_messages::api::ApiKey;
-use ottla_messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic};
-use ottla_wire::error::ErrorCode;
+use crate::client::cluster::Cluster;
+use crate::client::groups::Trouble;
+use crate::client::offsets::{EARLIEST, LATEST, NO_OFFSET, TopicPartition, list};
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 
-/// ListOffsets' name for the first offset.
-const EARLIEST: i64 = -2;
-/// ListOffsets' name for the offset after the last.
-const LATEST: i64 = -1;
-
-/// Where to start.
-#[derive(Clone, Copy, Debug)]
+/// Where to start: `auto.offset.reset`, or an offset that the user gave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum From {
     /// At the first record.
     Earliest,
@@ -21,53 +15,46 @@ pub(super) enum From {
     Latest,
     /// At an offset.
     Offset(i64),
+    /// At the first record of a time in ms, or at the next to come.
+    Time(i64),
+    /// Nowhere: the user wants to be told.
+    Nowhere,
 }
 
-/// The offset to start at in each partition, or in the `only` one.
+/// The offset to start at in each partition, all of whose leaders are given.
 pub(super) fn find(
     cluster: &mut Cluster,
-    topic: &Topic,
-    only: Option<i32>,
+    leaders: &BTreeMap<TopicPartition, String>,
     from: From,
-) -> Result<BTreeMap<i32, i64>, Failure> {
-    let mut positions = BTreeMap::new();
-    for (partition, leader) in &topic.leaders {
-        if only.is_some_and(|only| only != *partition) {
-            continue;
+) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+    let at = |cluster: &mut Cluster, leaders: &BTreeMap<TopicPartition, String>, timestamp: i64| {
+        let mut found = BTreeMap::new();
+        for (place, offset) in list(cluster, leaders, timestamp)? {
+            let refused = |error| Failure::new(format!("{place}: {}", Trouble::refused(error, None)));
+            found.insert(place.clone(), offset.map_err(refused)?);
         }
-        let offset = match from {
-            From::Offset(offset) => offset,
-            From::Earliest => list(cluster, topic, (*partition, leader), EARLIEST)?,
-            From::Latest => list(cluster, topic, (*partition, leader), LATEST)?,
-        };
-        positions.insert(*partition, offset);
-    }
-    match only {
-        Some(only) if positions.is_empty() => {
-            Err(Failure::new(format!("topic {} has no partition {only}", topic.name)))
+        Ok::<_, Failure>(found)
+    };
+    match from {
+        From::Offset(offset) => Ok(leaders.keys().map(|place| (place.clone(), offset)).collect()),
+        From::Earliest => at(cluster, leaders, EARLIEST),
+        From::Latest => at(cluster, leaders, LATEST),
+        From::Time(time) => {
+            let mut found = at(cluster, leaders, time)?;
+            let late: BTreeMap<TopicPartition, String> =
+                leaders.iter().filter(|(place, _)| found.get(*place) == Some(&NO_OFFSET)).map(cloned).collect();
+            found.extend(at(cluster, &late, LATEST)?);
+            Ok(found)
         }
-        Some(_) | None => Ok(positions),
+        From::Nowhere => match leaders.keys().next() {
+            None => Ok(BTreeMap::new()),
+            Some(place) => Err(Failure::new(format!(
+                "the group has no offset of {place} that the log still has, and auto.offset.reset=none asks for none to be made up"
+            ))),
+        },
     }
 }
 
-/// The offset that `timestamp` stands for in a partition.
-pub(super) fn list(
-    cluster: &mut Cluster,
-    topic: &Topic,
-    (partition, leader): (i32, &str),
-    timestamp: i64,
-) -> Result<i64, Failure> {
-    let asked = ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
-    let topics = vec![ListOffsetsTopic { name: topic.name.as_str().into(), partitions: vec![asked] }];
-    let request = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
-    let answer = cluster.at(leader)?.call(ApiKey::ListOffsets, |out, version| request.encode(out, version))?;
-    let (mut cursor, version) = answer.body();
-    let response =
-        ListOffsetsResponse::decode(&mut cursor, version).during(|| "read a list-offsets answer".to_owned())?;
-    let found = response.topics.iter().flat_map(|topic| &topic.partitions).next();
-    match found.map(|found| (ErrorCode::from_code(found.error_code), found.offset)) {
-        Some((ErrorCode::NONE, offset)) => Ok(offset),
-        Some((error, _)) => Err(Failure::new(format!("{}-{partition}: {} ({error})", topic.name, error.text()))),
-        None => Err(Failure::new(format!("the broker at {leader} said nothing of {}-{partition}", topic.name))),
-    }
+fn cloned((place, leader): (&TopicPartition, &String)) -> (TopicPartition, String) {
+    (place.clone(), leader.clone())
 }

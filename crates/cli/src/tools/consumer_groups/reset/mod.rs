@@ -2,7 +2,6 @@
 
 mod plan;
 mod sheet;
-mod when;
 
 use super::rows::{WIDE, line, width};
 use super::{Arguments, Ended, chosen, print_error};

@@ -1,12 +1,12 @@
 //! Where offsets move to, by the option that says so.
 
 use super::super::{Arguments, Ended, print_error};
-use super::{Plan, sheet, when};
+use super::{Plan, sheet};
 use crate::client::groups::{Groups, Trouble};
 use crate::client::offsets::{EARLIEST, LATEST, NO_OFFSET, TopicPartition, list};
+use crate::when;
 use ottla_wire::error::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The new offset of each of `places`.
 pub(super) fn plan(
@@ -33,7 +33,7 @@ pub(super) fn plan(
     }
     if let Some(text) = &arguments.by_duration {
         let ago = when::duration(text).map_err(Ended::Failed)?;
-        return at_time(groups, places, now_ms().saturating_sub(ago));
+        return at_time(groups, places, when::now_ms().saturating_sub(ago));
     }
     if let Some(file) = &arguments.from_file {
         return from_file(groups, arguments, group, file);
@@ -43,11 +43,6 @@ pub(super) fn plan(
     }
     let scenarios = "[[to-offset], [shift-by], [to-datetime], [by-duration], [to-earliest], [to-latest], [to-current], [from-file]]";
     Err(Ended::Usage(format!("Option '[reset-offsets]' requires one of the following scenarios: {scenarios}")))
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The address of each partition's leader; an error if a partition does not exist or has none.

@@ -1,10 +1,18 @@
-//! Times as the reset options take them: a date with a time, a duration.
+//! Times as options take them: a date with a time, a duration, now.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// The time in ms since 1970 of `2026-11-24T03:00:00.000`, in UTC unless it ends in `Z` or an offset like `+02`, `+0200`, `+02:00`.
-pub(super) fn datetime(text: &str) -> Result<i64, String> {
+pub(crate) fn datetime(text: &str) -> Result<i64, String> {
     let Some((date, time)) = text.split_once('T') else {
         return Err(
             "java.text.ParseException: Error parsing timestamp. It does not contain a 'T' according to ISO8601 format"
@@ -87,7 +95,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// A duration in ms, as ISO 8601 has it: `P2DT3H4M5.6S`, each part and the whole with a sign if it likes.
-pub(super) fn duration(text: &str) -> Result<i64, String> {
+pub(crate) fn duration(text: &str) -> Result<i64, String> {
     parts(text).ok_or_else(|| "Text cannot be parsed to a Duration".to_owned())
 }
 
