@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import tempfile
 
-from . import cache, clients, corpus, exchange, tools
+from . import cache, clients, corpus, exchange, groups, tools
 from .bench import bench
 from .servers import Node
 from .tally import Tally
@@ -69,7 +69,7 @@ def _kill9_lane(options, folder, tally):
 
 
 LANES = {name: _client_lane(name) for name in clients.CLIENTS} | {
-    "tools": lambda options, folder, tally: _with_node(options, folder, lambda node: tools.run(node, tally)),
+    "tools": lambda options, folder, tally: _with_node(options, folder, lambda node: tools.run(node, tally) and groups.run(node, tally)),
     "cross": _cross_lane,
     "golden": _golden_lane,
     "oracle": exchange.run,
