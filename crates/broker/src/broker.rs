@@ -252,4 +252,6 @@ fn bounds(config: &BrokerConfig) -> Bounds {
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod stalled;
+#[cfg(test)]
 mod tests;

@@ -41,12 +41,17 @@ fn config() -> BrokerConfig {
 }
 
 fn format_disk(node: &Node) {
+    format_dirs(node, &[DIR], DIR);
+}
+
+/// Formats log directories as the only node of a cluster.
+pub(super) fn format_dirs(node: &Node, dirs: &[&str], metadata_dir: &str) {
     let endpoint = Endpoint { listener: "CONTROLLER".to_owned(), host: "localhost".to_owned(), port: 9093 };
     let plan = Plan {
         cluster_id: "AAAAAAAAAAAAAAAAAAAAAQ".to_owned(),
         node_id: BrokerId(1),
-        log_dirs: vec![PathBuf::from(DIR)],
-        metadata_dir: PathBuf::from(DIR),
+        log_dirs: dirs.iter().map(PathBuf::from).collect(),
+        metadata_dir: PathBuf::from(metadata_dir),
         controller: true,
         release: None,
         features: BTreeMap::new(),

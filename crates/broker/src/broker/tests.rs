@@ -12,7 +12,7 @@ use raw::{Client, Fixture, open};
 
 #[allow(dead_code, unreachable_pub, reason = "each user takes a part of it")]
 #[path = "../../tests/raw/mod.rs"]
-mod raw;
+pub(super) mod raw;
 
 const TOPIC: Uuid = Uuid([7; 16]);
 
