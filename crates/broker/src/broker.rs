@@ -1,5 +1,7 @@
 //! The broker as a whole: start and stop.
 
+mod dirs;
+
 use crate::api::peer::ListenerKind;
 use crate::cx::Cx;
 use crate::metrics;
@@ -11,26 +13,23 @@ use crate::net::server::Server;
 use crate::quorum::{self, Following, Home, HomeError, Introduction, MetadataError};
 use crate::storage::Storage;
 use crate::tasks;
+use dirs::Opened;
 use ottla_host::Host;
 use ottla_host::metric::Scrape;
 use ottla_host::tasks::TaskHandle;
 use ottla_log::LogDir;
 use ottla_log::dir::DirError;
-use ottla_log::journal::SECTION_BYTES;
 use ottla_metadata::BrokerConfig;
 #[cfg(test)]
 use ottla_metadata::{Delta, Image};
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Longest time that a clean stop waits for answers in flight.
 const STOP_MAX: Duration = Duration::from_secs(10);
-/// Files of logs kept open in all.
-const FILES_MAX: usize = 4096;
 
 /// Why a broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,22 +82,11 @@ impl Broker {
     pub async fn start(host: Host, config: BrokerConfig) -> Result<Broker, StartError> {
         let config = Arc::new(config);
         let cx = Arc::new(Cx::new(host.clone(), config.clone(), None));
-        let files_max = FILES_MAX / config.log_dirs.len().max(1);
-        let open = |path: &str| LogDir::open(&host, Path::new(path), files_max);
-        let dirs = config.log_dirs.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
-        if config.durable_acks {
-            for dir in &dirs {
-                dir.start_journal(SECTION_BYTES)?;
-            }
-        }
-        let metadata_dir = match quorum::find(&dirs, Path::new(&config.metadata_log_dir)) {
-            Some(dir) => dir.clone(),
-            None => open(&config.metadata_log_dir)?,
-        };
+        let Opened { dirs, has_failed, metadata: metadata_dir } = dirs::open(&host, &config)?;
         let home = Home::of(&host, &config, &dirs, &metadata_dir)?;
         let sockets = bind_all(&host, &config)?;
         let addresses: Vec<_> = sockets.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
-        let storage = Arc::new(Storage::new(host.clone(), config.clone(), cx.registry().clone(), dirs)?);
+        let storage = Arc::new(Storage::new(host.clone(), config.clone(), cx.registry().clone(), (dirs, has_failed))?);
         let opened =
             quorum::open(&host, &config, (&home, &metadata_dir), told(&config, &addresses, ListenerKind::Controller))
                 .await?;

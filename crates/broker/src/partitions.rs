@@ -8,8 +8,8 @@ use ottla_metadata::{BrokerConfig, TopicConfig};
 use ottla_replica::Partition;
 use ottla_wire::batch::{DoorRules, TimestampType};
 use ottla_wire::codec::{Codec, Compression};
-use ottla_wire::{ApiVersion, Uuid};
-use std::collections::BTreeMap;
+use ottla_wire::{ApiVersion, ErrorCode, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,6 +73,7 @@ pub(crate) fn log_config(config: &TopicConfig, broker: &BrokerConfig) -> LogConf
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes,
         delete: config.delete,
+        compact: config.compact,
         delete_delay_ms: config.file_delete_delay_ms,
         producer_expiration_ms: broker.tasks.producer_expiration_ms,
         journal: broker.durable_acks,
@@ -94,12 +95,21 @@ pub(crate) struct Hosted {
     pub(crate) meters: Arc<Meters>,
     /// By index; None where another broker has the replicas.
     pub(crate) partitions: Box<[Option<Arc<Partition>>]>,
+    /// Indexes of those that are here and whose logs cannot be opened.
+    pub(crate) broken: BTreeSet<i32>,
 }
 
 impl Hosted {
     /// The partition with this index, if this broker has a replica of it.
     pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+
+    /// The partition with this index, or why there is none: its log cannot be opened, or it is not here.
+    pub(crate) fn find(&self, index: i32) -> Result<&Arc<Partition>, ErrorCode> {
+        let is_broken = self.broken.contains(&index);
+        let code = if is_broken { ErrorCode::KAFKA_STORAGE_ERROR } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
+        self.partition(index).ok_or(code)
     }
 }
 

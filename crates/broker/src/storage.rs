@@ -49,6 +49,8 @@ pub(crate) struct Storage {
     dirs: Mutex<Vec<Dir>>,
     /// Partitions whose logs could not be opened: they stay offline, and nothing is made in their place.
     broken: Arc<Mutex<BTreeSet<PartitionName>>>,
+    /// A log directory did not work at the start: what is not found may lie there.
+    lacks_dirs: bool,
     /// Files and directories to be removed at their time.
     doomed: Mutex<Vec<(Arc<LogDir>, Doomed)>>,
     /// Settings that many topics share.
@@ -56,12 +58,12 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Lists what the directories hold; nothing is opened.
+    /// Lists what the directories hold; nothing is opened. The flag says that there are others, which do not work.
     pub(crate) fn new(
         host: Host,
         config: Arc<BrokerConfig>,
         registry: Arc<Registry>,
-        dirs: Vec<Arc<LogDir>>,
+        (dirs, lacks_dirs): (Vec<Arc<LogDir>>, bool),
     ) -> io::Result<Storage> {
         let mut found = BTreeMap::new();
         let mut doomed = Vec::new();
@@ -88,6 +90,7 @@ impl Storage {
             registry,
             found: Mutex::new(found),
             broken: Arc::default(),
+            lacks_dirs,
             dirs: Mutex::new(dirs.into_iter().map(|dir| Dir { dir, partitions: 0 }).collect()),
             doomed: Mutex::new(doomed),
             default_config: Arc::new(default_config),
@@ -118,6 +121,7 @@ impl Storage {
     /// Opens every log of the image that this broker has a replica of; what is missing is made.
     pub(crate) async fn open_all(&self, image: &Image) {
         let topics: Vec<_> = image.topics().cloned().collect();
+        self.note_missing(&topics);
         self.host_topics(image, &topics).await;
         let strays = std::mem::take(&mut *self.found.lock());
         let dirs = self.dirs();
@@ -135,6 +139,20 @@ impl Storage {
                 tracing::warn!(dir = %dir.path().display(), %error, "recovery not noted; a kill is followed by another");
             }
         }
+    }
+
+    /// Where a directory does not work, what the others lack is not made anew: it lies there, with its records.
+    fn note_missing(&self, topics: &[Arc<Topic>]) {
+        if !self.lacks_dirs {
+            return;
+        }
+        let (found, mut broken) = (self.found.lock(), self.broken.lock());
+        for topic in topics {
+            let here = topic.partitions.iter().filter(|(_, fact)| fact.replicas.contains(self.config.node_id));
+            let names = here.map(|(index, _)| PartitionName::new(&topic.name, *index));
+            broken.extend(names.filter(|name| !found.contains_key(name)));
+        }
+        tracing::error!(partitions = broken.len(), "partitions are offline: a log directory does not work");
     }
 
     /// Follows a change of the image; afterwards the image may be shown to clients.
@@ -280,7 +298,8 @@ impl Storage {
             partition.assign(&assignment(fact)).await;
             partitions[usize::try_from(index.0).ok()?] = Some(partition);
         }
-        if partitions.iter().all(Option::is_none) {
+        let broken = self.broken_of(topic);
+        if partitions.iter().all(Option::is_none) && broken.is_empty() {
             return None;
         }
         let settings = self.topic_config(image, topic);
@@ -292,8 +311,19 @@ impl Storage {
             deletes: settings.delete || !settings.compact,
             min_insync: usize::try_from(settings.min_insync_replicas).unwrap_or(1),
             partitions: partitions.into(),
+            broken,
             meters: former.map(|former| former.meters.clone()).unwrap_or_default(),
         }))
+    }
+
+    /// Partitions of the topic that are here and cannot be opened.
+    fn broken_of(&self, topic: &Topic) -> BTreeSet<i32> {
+        let broken = self.broken.lock();
+        if broken.is_empty() {
+            return BTreeSet::new();
+        }
+        let is_broken = |index: &&PartitionIndex| broken.contains(&PartitionName::new(&topic.name, **index));
+        topic.partitions.keys().filter(is_broken).map(|index| index.0).collect()
     }
 
     fn topic_config(&self, image: &Image, topic: &Topic) -> TopicConfig {

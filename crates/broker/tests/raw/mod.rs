@@ -12,7 +12,7 @@ use ottla_wire::{ApiVersion, Cursor, EncodeError, Encoder};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A broker in this process on a free port.
@@ -47,7 +47,7 @@ impl Fixture {
         }
         let config = BrokerConfig::parse(&texts).expect("the settings are valid");
         let runtime = Runtime::start(2).expect("threads");
-        format(&runtime.host(), dir.path());
+        format(&runtime.host(), &config);
         let broker = runtime.block_on(Broker::start(runtime.host(), config)).expect("it starts");
         let address = broker.addresses()[0].1;
         Fixture { runtime: Some(runtime), broker: Some(broker), address, dir }
@@ -75,14 +75,18 @@ impl Drop for Fixture {
     }
 }
 
-/// Formats a directory as the only node of a cluster, unless it was formatted before.
-fn format(host: &Host, dir: &Path) {
+/// Formats the directories as those of the only node of a cluster, unless they were formatted before.
+fn format(host: &Host, config: &BrokerConfig) {
+    let metadata_dir = PathBuf::from(&config.metadata_log_dir);
+    if metadata_dir.join("meta.properties").exists() {
+        return;
+    }
     let endpoint = Endpoint { listener: "CONTROLLER".to_owned(), host: "127.0.0.1".to_owned(), port: 9093 };
     let plan = Plan {
         cluster_id: "AAAAAAAAAAAAAAAAAAAAAQ".to_owned(),
         node_id: BrokerId(1),
-        log_dirs: vec![dir.to_owned()],
-        metadata_dir: dir.to_owned(),
+        log_dirs: config.log_dirs.iter().map(PathBuf::from).collect(),
+        metadata_dir,
         controller: true,
         release: None,
         features: BTreeMap::new(),

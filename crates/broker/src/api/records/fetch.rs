@@ -87,7 +87,7 @@ fn locate_all(cx: &Cx, call: &Call<'_, FetchRequest<'_>>, wanted: &[Wanted]) -> 
         if is_follower {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
-        hosted.partition(wanted.spec.index).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        hosted.find(wanted.spec.index).cloned()
     });
     places.collect()
 }

@@ -140,7 +140,7 @@ async fn submit(
     topic: &Hosted,
     data: &PartitionProduceData<'_>,
 ) -> Result<(Arc<Partition>, Ticket), Rejected> {
-    let partition = topic.partition(data.index).ok_or(Rejected::Code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
+    let partition = topic.find(data.index).map_err(Rejected::Code)?;
     partition.serves().map_err(|why| Rejected::Code(outcome::unavailable(why)))?;
     let records = data.records.map(|records| records.bytes()).unwrap_or_default();
     let rules = topic.rules.for_version(call.version);
