@@ -1,5 +1,7 @@
 //! Log directories that do not work at the start, and topics that are compacted only.
 
+#![expect(clippy::disallowed_methods, reason = "a test spoils directories")]
+
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod raw;
 
@@ -66,12 +68,7 @@ fn produce(client: &mut Client, topic: &str, partition: i32, key: Option<&[u8]>)
 
 /// Error code and offset at a special timestamp.
 fn offset(client: &mut Client, topic: &str, partition: i32, timestamp: i64) -> (i16, i64) {
-    let partition = ListOffsetsPartition {
-        partition_index: partition,
-        current_leader_epoch: -1,
-        timestamp,
-        ..ListOffsetsPartition::default()
-    };
+    let partition = ListOffsetsPartition { partition_index: partition, current_leader_epoch: -1, timestamp };
     let topic = ListOffsetsTopic { name: topic.to_owned().into(), partitions: vec![partition] };
     let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..ListOffsetsRequest::default() };
     client.call(
