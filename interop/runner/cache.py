@@ -71,11 +71,26 @@ def python_program(client, source):
 def go_program(directory):
     """Path of the Go lane's binary, built when its sources changed."""
     sources = sorted(directory.glob("*.go")) + [directory / "go.mod", directory / "go.sum"]
-    target = folder() / f"go-{directory.name}-{_digest(sources)}"
+    target = folder() / f"go-{directory.parent.name}-{directory.name}-{_digest(sources)}"
     if not target.exists():
         _announce(f"building {directory.name} with Go")
         _run(["go", "build", "-mod=readonly", "-o", str(target), "."], cwd=directory)
     return [str(target)]
+
+
+def node_program(directory, main):
+    """Command line that runs a JavaScript program, its packages installed when their list changed."""
+    packages = directory / "package.json"
+    target = folder() / f"node-{directory.name}-{_digest([packages, directory / main])}"
+    if not target.is_dir():
+        _announce(f"installing packages of {directory.name} with npm")
+        partial = target.with_suffix(".partial")
+        partial.mkdir(exist_ok=True)
+        for source in (packages, directory / main):
+            (partial / source.name).write_text(source.read_text())
+        _run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=partial)
+        partial.rename(target)
+    return ["node", str(target / main)]
 
 
 def output(command, input_text=None, within_s=120):

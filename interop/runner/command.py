@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import tempfile
 
-from . import cache, clients, corpus, exchange, groups, tools
+from . import cache, clients, corpus, exchange, groups, members, tools
 from .bench import bench
 from .servers import Node
 from .tally import Tally
@@ -71,6 +71,8 @@ def _kill9_lane(options, folder, tally):
 LANES = {name: _client_lane(name) for name in clients.CLIENTS} | {
     "tools": lambda options, folder, tally: _with_node(options, folder, lambda node: tools.run(node, tally) and groups.run(node, tally)),
     "cross": _cross_lane,
+    "groups": lambda options, folder, tally: _with_node(
+        options, folder, lambda node: members.run(node, options.server, tally, options.only)),
     "golden": _golden_lane,
     "oracle": exchange.run,
     "kill9": _kill9_lane,
@@ -83,6 +85,7 @@ def _parse(arguments):
     parser.add_argument("--server", choices=SERVERS, default="ottla",
                         help="the server under test; `kafka` proves the lanes themselves")
     parser.add_argument("--rounds", type=int, default=5, help="kills of the lane kill9 (default 5)")
+    parser.add_argument("--only", help="of the lane groups, only checks whose names hold this")
     parser.add_argument("--classpath", choices=("broker", "tools"),
                         help="only fetch Apache Kafka's jars and print their classpath")
     parser.add_argument("--keep", action="store_true", help="keep the directories and logs")

@@ -1,0 +1,204 @@
+"""Groups of real clients: they join, leave and die, the broker dies, and every record is handled."""
+import json
+import signal
+import subprocess
+import threading
+import time
+
+from . import cache
+
+LANES = cache.INTEROP / "lanes" / "members"
+PROGRAMS = {
+    "java": lambda: cache.java_program(LANES / "java", "Member"),
+    "librdkafka": lambda: cache.python_program("librdkafka", LANES / "librdkafka" / "member.py"),
+    "go": lambda: cache.go_program(LANES / "go"),
+    "kafkajs": lambda: cache.node_program(LANES / "kafkajs", "member.js"),
+    "python": lambda: cache.python_program("python", LANES / "python" / "member.py"),
+}
+PARTITIONS = (4, 2, 1)
+RECORDS = 600
+SETTLED_WITHIN_S = 60
+LEFT_WITHIN_S = 30
+
+# Members by their client, in the order in which they come, and what they are told.
+STORIES = {
+    "java, range": (["java"] * 5, ["assignor=range"]),
+    "java, cooperative-sticky": (["java"] * 5, ["assignor=cooperative-sticky"]),
+    "librdkafka, range": (["librdkafka"] * 5, ["assignor=range"]),
+    "librdkafka, cooperative-sticky": (["librdkafka"] * 5, ["assignor=cooperative-sticky"]),
+    "franz-go, range": (["go"] * 5, ["assignor=range"]),
+    "franz-go, cooperative-sticky": (["go"] * 5, ["assignor=cooperative-sticky"]),
+    "kafkajs": (["kafkajs"] * 5, []),
+    "kafka-python, range": (["python"] * 5, ["assignor=range"]),
+    "four clients in one group, range": (["librdkafka", "python", "go", "java", "librdkafka"], ["assignor=range"]),
+}
+STATIC = ("java", "librdkafka", "go", "python")
+
+
+def run(node, server, tally, only=None):
+    """Tells every story; false at the first that fails."""
+    checks = [(f"a group of {name}", lambda number=number, story=story: Story(node, server, f"group-{number}").tell(*story))
+              for number, (name, story) in enumerate(STORIES.items())]
+    checks += [(f"static members of {client}", lambda client=client: Story(node, server, f"static-{client}").tell_static(client))
+               for client in STATIC]
+    return all(tally.check(name, check) for name, check in checks if only is None or only in name)
+
+
+class Member:
+    """A process that is a member, and what it has said."""
+
+    def __init__(self, client, address, group, topics, options):
+        command = [*PROGRAMS[client](), address, group, topics, *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.client = client
+        self.assigned = None
+        self.assignments = 0
+        self.handled = []
+        self.complaints = []
+        for stream, hear in ((self.process.stdout, self._hear), (self.process.stderr, self.complaints.append)):
+            threading.Thread(target=lambda stream=stream, hear=hear: [hear(line) for line in stream], daemon=True).start()
+
+    def _hear(self, line):
+        verb, *words = line.split()
+        if verb == "assigned":
+            self.assigned = set(words[0].split(",")) if words else set()
+            self.assignments += 1
+        elif verb == "handled":
+            self.handled.append((f"{words[0]}:{words[1]}", int(words[2]), int(words[3])))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def leave(self):
+        """Ends it by SIGTERM, so that it commits, leaves and exits by itself."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(LEFT_WITHIN_S)
+
+    def __str__(self):
+        return f"{self.client} has {sorted(self.assigned or [])}, said {''.join(self.complaints[-3:])!r}"
+
+
+class Story:
+    """One group from its first member to its last."""
+
+    def __init__(self, node, server, group):
+        self.node = node
+        self.server = server
+        self.group = group
+        self.topics = {f"{group}-{number}": partitions for number, partitions in enumerate(PARTITIONS)}
+        self.members = []
+        self.gone = []
+
+    def tell(self, clients, options):
+        """Members come, one is killed, one leaves, the broker is killed; in the end all is handled and committed."""
+        clients = iter(clients)
+        try:
+            self._desk("create", ",".join(f"{name}:{partitions}" for name, partitions in self.topics.items()))
+            self._produce()
+            self._join(next(clients), options)
+            self._settle()
+            self._join(next(clients), options)
+            self._join(next(clients), options)
+            self._settle()
+            self._produce()
+            self._part(self.members[1], Member.kill)
+            self._settle()
+            self._part(self.members[1], Member.leave)
+            self._settle()
+            self._join(next(clients), options)
+            self._join(next(clients), options)
+            self._settle()
+            self.node.kill()
+            self.node.start(self.server)
+            self._produce()
+            self._handle_all()
+            self._settle()
+            self._close()
+        finally:
+            for member in self.members:
+                member.kill()
+
+    def tell_static(self, client):
+        """A static member that comes back in time gets what it had, and the others notice nothing."""
+        try:
+            self._desk("create", ",".join(f"{name}:{partitions}" for name, partitions in self.topics.items()))
+            self._produce()
+            for instance in ("one", "two"):
+                self._join(client, [f"instance={instance}", *_session(client)])
+            self._settle()
+            for end in (Member.leave, Member.kill):
+                stayed, back = self.members
+                before, had = stayed.assignments, back.assigned
+                self._part(back, end)
+                self._join(client, ["instance=two", *_session(client)])
+                self._settle()
+                if self.members[1].assigned != had:
+                    raise AssertionError(f"{self.members[1]}, had {sorted(had)}")
+                if stayed.assignments != before:
+                    raise AssertionError("the other member was assigned anew")
+            self._produce()
+            self._handle_all()
+            self._close()
+        finally:
+            for member in self.members:
+                member.kill()
+
+    def _join(self, client, options):
+        self.members.append(Member(client, self.node.address, self.group, ",".join(self.topics), options))
+
+    def _part(self, member, end):
+        self.members.remove(member)
+        self.gone.append(member)
+        end(member)
+
+    def _close(self):
+        while self.members:
+            self._part(self.members[-1], Member.leave)
+        offsets = json.loads(self._desk("offsets", self.group, ",".join(self.topics)))
+        wrong = {place: pair for place, pair in offsets.items() if pair[0] != pair[1]}
+        if wrong:
+            raise AssertionError(f"ends and commits differ: {wrong}")
+
+    def _settle(self):
+        """Waits until the members share all partitions, each once."""
+        every = {f"{name}:{index}" for name, partitions in self.topics.items() for index in range(partitions)}
+
+        def settled():
+            shares = [member.assigned for member in self.members]
+            return None not in shares and sum(map(len, shares)) == len(every) and set().union(*shares) == every
+
+        self._wait(settled, "the members do not share the partitions")
+
+    def _handle_all(self):
+        """Waits until every record was handled by one of them."""
+        offsets = json.loads(self._desk("offsets", self.group, ",".join(self.topics)))
+
+        def handled():
+            seen = {place: set() for place in offsets}
+            for member in self.members + self.gone:
+                for place, first, last in list(member.handled):
+                    seen[place].update(range(first, last + 1))
+            return all(len(seen[place]) == end for place, (end, _) in offsets.items())
+
+        self._wait(handled, "some records are not handled")
+
+    def _wait(self, until, complaint):
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while not until():
+            dead = [member for member in self.members if member.process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                raise AssertionError(f"{complaint}: {'; '.join(map(str, dead or self.members))}")
+            time.sleep(0.05)
+
+    def _produce(self):
+        self._desk("produce", ",".join(self.topics), str(RECORDS))
+
+    def _desk(self, *words):
+        program = cache.python_program("librdkafka", LANES / "librdkafka" / "desk.py")
+        return cache.output([*program, self.node.address, *words])
+
+
+def _session(client):
+    """A session that outlasts the time in which a member comes back."""
+    return ["session.timeout.ms=30000"] if client == "java" else ["session=30000"]
