@@ -174,21 +174,22 @@ class Story:
         """Waits until every record was handled by one of them."""
         offsets = json.loads(self._desk("offsets", self.group, ",".join(self.topics)))
 
-        def handled():
-            seen = {place: set() for place in offsets}
+        def missing():
+            unseen = {place: set(range(end)) for place, (end, _) in offsets.items()}
             for member in self.members + self.gone:
                 for place, first, last in list(member.handled):
-                    seen[place].update(range(first, last + 1))
-            return all(len(seen[place]) == end for place, (end, _) in offsets.items())
+                    unseen[place].difference_update(range(first, last + 1))
+            return {place: f"{min(gap)} … {max(gap)}" for place, gap in unseen.items() if gap}
 
-        self._wait(handled, "some records are not handled")
+        self._wait(lambda: not missing(), lambda: f"not handled are {missing()}")
 
     def _wait(self, until, complaint):
         deadline = time.monotonic() + SETTLED_WITHIN_S
         while not until():
             dead = [member for member in self.members if member.process.poll() is not None]
             if dead or time.monotonic() > deadline:
-                raise AssertionError(f"{complaint}: {'; '.join(map(str, dead or self.members))}")
+                what = complaint() if callable(complaint) else complaint
+                raise AssertionError(f"{what}: {'; '.join(map(str, dead or self.members))}")
             time.sleep(0.05)
 
     def _produce(self):

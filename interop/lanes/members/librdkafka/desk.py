@@ -10,7 +10,8 @@ def create(address, topics):
     """Creates topics named `NAME:PARTITIONS,…`."""
     pairs = [topic.split(":") for topic in topics.split(",")]
     wanted = [NewTopic(name, num_partitions=int(partitions), replication_factor=1) for name, partitions in pairs]
-    for done in AdminClient({"bootstrap.servers": address}).create_topics(wanted).values():
+    admin = AdminClient({"bootstrap.servers": address})
+    for done in admin.create_topics(wanted).values():
         done.result()
 
 
