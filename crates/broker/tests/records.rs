@@ -22,7 +22,7 @@ use ottla_wire::{Records, Uuid};
 use raw::{Client, Fixture};
 
 macro_rules! call {
-    ($client:expr, $api:ident $version:literal, $request:expr, $response:ident) => {{
+    ($client:expr, $api:ident $version:expr, $request:expr, $response:ident) => {{
         let request = $request;
         $client.call(
             ApiKey::$api,
@@ -74,10 +74,14 @@ fn produce(client: &mut Client, records: &[u8]) -> (i16, i64, i64) {
 }
 
 fn offset_of(client: &mut Client, timestamp: i64) -> (i16, i64, i64) {
+    offset_in(client, 11, timestamp)
+}
+
+fn offset_in(client: &mut Client, version: i16, timestamp: i64) -> (i16, i64, i64) {
     let partition = ListOffsetsPartition { partition_index: 1, timestamp, ..ListOffsetsPartition::default() };
     let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition] };
     let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..ListOffsetsRequest::default() };
-    let response = call!(client, ListOffsets 11, request, ListOffsetsResponse);
+    let response = call!(client, ListOffsets version, request, ListOffsetsResponse);
     let answer = &response.topics[0].partitions[0];
     (answer.error_code, answer.offset, answer.timestamp)
 }
@@ -100,6 +104,9 @@ fn offsets_are_found_for_times_and_marks_and_records_can_be_deleted() {
     assert_eq!(produce(&mut client, &batch(&[(1_000, b"a"), (3_000, b"b"), (2_000, b"c")], None)), (0, 0, -1));
     assert_eq!(produce(&mut client, &batch(&[(5_000, b"d")], None)), (0, 3, -1));
     assert_eq!(offset_of(&mut client, -1), (0, 4, -1), "latest");
+    for version in 1..=11 {
+        assert_eq!(offset_in(&mut client, version, -1), (0, 4, -1), "latest in version {version}");
+    }
     assert_eq!(offset_of(&mut client, -2), (0, 0, -1), "earliest");
     assert_eq!(offset_of(&mut client, -3), (0, 3, 5_000), "largest timestamp");
     assert_eq!(offset_of(&mut client, -4), (0, 0, -1), "earliest local");

@@ -67,7 +67,9 @@ pub(crate) async fn handle<'a>(cx: &Cx, mut call: Call<'a, ListOffsetsRequest<'a
                 Ok(Some(found)) => {
                     answer.offset = found.offset.0;
                     answer.timestamp = found.timestamp;
-                    answer.leader_epoch = found.leader_epoch.0;
+                    if call.version.can(list_offsets::LEADER_EPOCH) {
+                        answer.leader_epoch = found.leader_epoch.0;
+                    }
                 }
                 Ok(None) => {}
                 Err(code) => answer.error_code = code.code(),
