@@ -27,14 +27,15 @@ const OFFSET_FETCH: ApiVersion = ApiVersion(8);
 /// Groups that are asked for: enough to meet every partition of the offsets topic.
 const ASKED: usize = 1_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Settings of every server here: sessions as short as the takeover wants them, no waiting beyond what is measured.
-const SETTINGS: &[(&str, &str)] = &[
+/// Settings of every server here: no waiting beyond what is measured.
+const SETTINGS: &[(&str, &str)] =
+    &[("group.initial.rebalance.delay.ms", "1000"), ("group.consumer.assignment.interval.ms", "0")];
+/// Settings of the servers of `takeover`: sessions of 6 s.
+const SHORT_SESSIONS: &[(&str, &str)] = &[
     ("group.initial.rebalance.delay.ms", "1000"),
+    ("group.consumer.assignment.interval.ms", "0"),
     ("group.consumer.min.session.timeout.ms", "6000"),
     ("group.consumer.session.timeout.ms", "6000"),
-    ("group.consumer.min.heartbeat.interval.ms", "1000"),
-    ("group.consumer.heartbeat.interval.ms", "5000"),
-    ("group.consumer.assignment.interval.ms", "0"),
 ];
 
 /// Arguments of `groups`.
@@ -75,7 +76,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for kind in &options.servers {
         for work in works {
             let folder = crate::scratch_folder(options.folder.as_deref())?;
-            let mut server = Server::prepare_with(*kind, folder.path(), SETTINGS)?;
+            let settings = if *work == Work::Takeover { SHORT_SESSIONS } else { SETTINGS };
+            let mut server = Server::prepare_with(*kind, folder.path(), settings)?;
             server.format()?;
             server.start()?;
             match work {

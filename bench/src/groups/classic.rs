@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ottla_messages::api::ApiKey;
 use ottla_messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
@@ -19,7 +19,6 @@ const JOIN: ApiVersion = ApiVersion(3);
 const SYNC: ApiVersion = ApiVersion(2);
 const HEARTBEAT: ApiVersion = ApiVersion(2);
 const LEAVE: ApiVersion = ApiVersion(2);
-pub(super) const SESSION_MS: i32 = 6_000;
 const REBALANCE_MS: i32 = 60_000;
 
 pub(super) struct Member {
@@ -30,10 +29,11 @@ pub(super) struct Member {
     /// Ids of the members, in the leader only.
     members: Vec<String>,
     subscription: Vec<u8>,
+    session: Duration,
 }
 
 impl Member {
-    pub(super) fn new(address: SocketAddr, group: &str, topic: &str) -> Result<Member> {
+    pub(super) fn new(address: SocketAddr, group: &str, topic: &str, session: Duration) -> Result<Member> {
         let mut subscription = Encoder::new();
         subscription.i16(0);
         subscription.i32(1);
@@ -46,6 +46,7 @@ impl Member {
             generation: -1,
             members: Vec::new(),
             subscription: subscription.into_parts().0,
+            session,
         })
     }
 
@@ -53,7 +54,7 @@ impl Member {
     pub(super) fn send_join(&mut self) -> Result<()> {
         let message = JoinGroupRequest {
             group_id: Cow::Borrowed(&self.group),
-            session_timeout_ms: SESSION_MS,
+            session_timeout_ms: self.session.as_millis() as i32,
             rebalance_timeout_ms: REBALANCE_MS,
             member_id: Cow::Borrowed(&self.id),
             protocol_type: Cow::Borrowed("consumer"),

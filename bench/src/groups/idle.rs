@@ -8,6 +8,7 @@ use crate::server::{Server, process};
 
 const MEMBERS: usize = 10;
 const TOPIC: &str = "idle";
+const SESSION: Duration = Duration::from_secs(45);
 const WARM_UP: Duration = Duration::from_secs(6);
 const MEASURED: Duration = Duration::from_secs(20);
 const CLASSIC_INTERVAL: Duration = Duration::from_secs(3);
@@ -23,7 +24,7 @@ pub(super) fn measure(server: &mut Server, groups: usize) -> Result<()> {
     for first in (0..groups).step_by(JOINING) {
         let mut some = Vec::new();
         for number in (first..(first + JOINING).min(groups)).flat_map(|group| std::iter::repeat_n(group, MEMBERS)) {
-            some.push(classic::Member::new(server.address(), &format!("idle-{number}"), TOPIC)?);
+            some.push(classic::Member::new(server.address(), &format!("idle-{number}"), TOPIC, SESSION)?);
         }
         classic::rebalance(&mut some, TOPIC, 1)?;
         members.append(&mut some);

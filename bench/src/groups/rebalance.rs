@@ -1,5 +1,7 @@
 //! CPU of a rebalance.
 
+use std::time::Duration;
+
 use super::{await_coordinators, classic, consumer, with_topic};
 use crate::failure::Result;
 use crate::server::{Server, process};
@@ -7,6 +9,7 @@ use crate::server::{Server, process};
 const MEMBERS: usize = 100;
 const PARTITIONS: i32 = 1_000;
 const TOPIC: &str = "rebalance";
+const SESSION: Duration = Duration::from_secs(45);
 /// The system counts CPU in steps of 10 ms: so many rebalances are measured at once.
 const ROUNDS: u32 = 10;
 
@@ -15,7 +18,7 @@ pub(super) fn measure(server: &mut Server) -> Result<()> {
     await_coordinators(&mut client, |number| format!("{TOPIC}-{number}"), 0)?;
     let mut members = Vec::new();
     for _ in 0..MEMBERS {
-        members.push(classic::Member::new(server.address(), "rebalance", TOPIC)?);
+        members.push(classic::Member::new(server.address(), "rebalance", TOPIC, SESSION)?);
     }
     let share = PARTITIONS / MEMBERS as i32;
     classic::rebalance(&mut members, TOPIC, share)?;

@@ -12,7 +12,7 @@ const PARTITIONS: i32 = 2;
 const ASKING: Duration = Duration::from_millis(5);
 /// How often the survivor asks while nothing can have happened.
 const WAITING: Duration = Duration::from_millis(500);
-const SESSION: Duration = Duration::from_millis(classic::SESSION_MS as u64);
+const SESSION: Duration = Duration::from_secs(6);
 
 pub(super) fn measure(server: &mut Server) -> Result<()> {
     let (mut client, _) = with_topic(server, TOPIC, PARTITIONS)?;
@@ -32,7 +32,7 @@ fn classic(server: &Server, leaves: bool) -> Result<Duration> {
     let group = format!("takeover-{leaves}");
     let mut members = Vec::new();
     for _ in 0..2 {
-        members.push(classic::Member::new(server.address(), &group, TOPIC)?);
+        members.push(classic::Member::new(server.address(), &group, TOPIC, SESSION)?);
     }
     classic::rebalance(&mut members, TOPIC, 1)?;
     let gone = members.last_mut().ok_or_else(|| Failure::Said("a group without members".to_owned()))?;
