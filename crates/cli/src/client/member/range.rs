@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A member as its leader sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Subscriber {
+pub(crate) struct Subscriber {
     /// Its id.
     pub(super) member: String,
     /// `group.instance.id` of a static member.
