@@ -5,6 +5,7 @@ mod dirs;
 use crate::api::peer::ListenerKind;
 use crate::cx::Cx;
 use crate::metrics;
+use crate::metrics::lag::Lags;
 use crate::net::bind::{BindError, Bound, bind_all, bind_ip, told};
 use crate::net::http::{self, Shown};
 use crate::net::limits::{Bounds, Limits};
@@ -14,9 +15,9 @@ use crate::quorum::{self, Following, Home, HomeError, Introduction, MetadataErro
 use crate::storage::Storage;
 use crate::tasks;
 use dirs::Opened;
-use ottla_host::Host;
 use ottla_host::metric::Scrape;
 use ottla_host::tasks::TaskHandle;
+use ottla_host::{BoxFuture, Host};
 use ottla_log::LogDir;
 use ottla_log::dir::DirError;
 use ottla_metadata::BrokerConfig;
@@ -174,9 +175,22 @@ impl Broker {
             let limits = &server.limits;
             server.meters.put(limits.connections(), limits.in_flight_bytes(), scrape);
         }));
+        self.show_lag();
         let task = http::serve(self.server.host.clone(), socket, self.shown.clone());
         self.tasks.push(self.server.host.tasks.spawn("http", Box::pin(task)));
         Ok(())
+    }
+
+    /// Has every scrape find out how far groups are behind.
+    fn show_lag(&self) {
+        let lags = Arc::new(Lags::default());
+        let (cx, shown) = (self.server.cx.clone(), lags.clone());
+        let prepare = move || -> BoxFuture<'static, ()> {
+            let (cx, lags) = (cx.clone(), lags.clone());
+            Box::pin(async move { lags.refresh(&cx).await })
+        };
+        drop(self.shown.prepare.set(Box::new(prepare)));
+        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| shown.collect(scrape)));
     }
 
     /// Address of the HTTP port, if it is open.

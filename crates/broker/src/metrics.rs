@@ -1,5 +1,7 @@
 //! What topics, partitions and the broker show, gathered when it is asked for (names as Kafka's JMX exporter spells them).
 
+pub(crate) mod lag;
+
 use crate::cx::Cx;
 use crate::partitions::Meters;
 use ottla_host::metric::{Metric, Scrape, Unit};

@@ -9,16 +9,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use ottla_host::net::{Listener, Stream};
-use ottla_host::{Host, metric};
+use ottla_host::{BoxFuture, Host, metric};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+/// What Prometheus asks for.
+const METRICS: &str = "/metrics";
 /// Connections served at one time; further ones are closed.
 const CONNECTIONS_MAX: usize = 64;
 /// A connection that is older is closed, whatever it does; clients open another.
@@ -31,12 +33,22 @@ pub(crate) struct Shown {
     pub(crate) metrics: metric::Registry,
     /// Whether the broker serves clients.
     pub(crate) ready: AtomicBool,
+    /// Gathers what collectors cannot ask for without waiting.
+    pub(crate) prepare: OnceLock<Prepare>,
     open: AtomicUsize,
 }
 
+/// Work before a scrape.
+pub(crate) type Prepare = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 impl Shown {
     pub(crate) fn new() -> Shown {
-        Shown { metrics: metric::Registry::new(), ready: AtomicBool::new(false), open: AtomicUsize::new(0) }
+        Shown {
+            metrics: metric::Registry::new(),
+            ready: AtomicBool::new(false),
+            prepare: OnceLock::new(),
+            open: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -67,8 +79,15 @@ impl Drop for Open {
 
 async fn serve_one(host: Host, stream: Box<dyn Stream>, open: Open) {
     let answer = service_fn(|request: Request<Incoming>| {
-        let response = respond(&host, &open.0, &request);
-        async move { Ok::<_, Infallible>(response) }
+        let (host, shown) = (&host, &open.0);
+        async move {
+            if request.uri().path() == METRICS
+                && let Some(prepare) = shown.prepare.get()
+            {
+                prepare().await;
+            }
+            Ok::<_, Infallible>(respond(host, shown, &request))
+        }
     });
     let io = Io { stream, buffer: BytesMut::new() };
     let mut builder = http1::Builder::new();
@@ -94,7 +113,7 @@ fn respond(host: &Host, shown: &Shown, request: &Request<Incoming>) -> Response<
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
     match request.uri().path() {
-        "/metrics" => {
+        METRICS => {
             let mut response = text(StatusCode::OK, shown.metrics.text(host.clock.monotonic()));
             let kind = hyper::header::HeaderValue::from_static(metric::CONTENT_TYPE);
             response.headers_mut().insert(CONTENT_TYPE, kind);

@@ -27,6 +27,8 @@ pub enum Command {
         /// Types wanted.
         types: BTreeSet<String>,
     },
+    /// A page of what all groups have committed, from the group behind this one on.
+    Survey(Option<Arc<str>>),
     /// DeleteGroups.
     Delete(Arc<str>),
     /// The cluster has changed.
@@ -52,6 +54,34 @@ pub enum Answer {
     DescribedConsumer(Vec<consumer::Description>),
     /// ListGroups.
     Listed(Vec<Listing>),
+    /// A page of a survey.
+    Surveyed(Survey),
+}
+
+/// A page of what groups have committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Survey {
+    /// Groups by id.
+    pub groups: Vec<Surveyed>,
+    /// Whether no group follows.
+    pub is_last: bool,
+}
+
+impl Default for Survey {
+    fn default() -> Survey {
+        Survey { groups: Vec::new(), is_last: true }
+    }
+}
+
+/// A group in a survey.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Surveyed {
+    /// Its id.
+    pub group: Arc<str>,
+    /// How many members it has.
+    pub members: usize,
+    /// Topic, partition and next offset to read.
+    pub offsets: Vec<(Arc<str>, i32, i64)>,
 }
 
 /// A group in a list.

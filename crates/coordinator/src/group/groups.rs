@@ -3,6 +3,7 @@
 mod classic;
 mod consumer;
 mod offsets;
+mod survey;
 
 pub use super::any::Group;
 use super::offsets::Offsets;
@@ -62,6 +63,7 @@ impl Machine for Groups {
             Command::Due(Timer::Topics) => self.topics_due(),
             Command::DescribeClassic(groups) => Decision::answer(ticket, Ok(self.describe_classic(&groups))),
             Command::List { states, types } => Decision::answer(ticket, Ok(self.list(&states, &types))),
+            Command::Survey(after) => Decision::answer(ticket, Ok(self.survey(after.as_ref()))),
             Command::Delete(group) => self.delete(&group, ticket),
             Command::DescribeConsumer(groups) => Decision::answer(ticket, Ok(self.describe_consumer(&groups))),
         }

@@ -14,7 +14,7 @@ pub mod settings;
 pub mod timers;
 
 pub use change::Change;
-pub use command::{Answer, Command};
+pub use command::{Answer, Command, Survey, Surveyed};
 pub use fault::Fault;
 pub use groups::Groups;
 pub use record::Record;
