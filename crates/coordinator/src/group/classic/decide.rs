@@ -124,3 +124,11 @@ pub fn end(group_id: &str, group: &ClassicGroup) -> Outcome {
         ..Outcome::default()
     }
 }
+
+/// Ends a group whose members go on in one of KIP-848: who waits is told to join again.
+#[must_use]
+pub fn dissolve(group_id: &str, group: &ClassicGroup) -> Outcome {
+    let waiting = group.members.values().flat_map(|member| member.joining.into_iter().chain(member.syncing));
+    let answers = waiting.map(|ticket| (ticket, Err(Fault::RebalanceInProgress))).collect();
+    Outcome { answers, ..end(group_id, group) }
+}

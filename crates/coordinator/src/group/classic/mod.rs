@@ -22,7 +22,7 @@ mod tests;
 pub use command::{
     Abilities, Answer, Command, Heartbeat, Identity, Join, Joined, JoinedMember, Leave, Left, LeftMember, Sync, Synced,
 };
-pub use decide::{Outcome, Scope, begin, decide, due, end, session};
+pub use decide::{Outcome, Scope, begin, decide, dissolve, due, end, session};
 pub use draft::Draft;
 pub use group::{ClassicGroup, Expiry, Soft, State};
 pub use join::validate as validate_join;

@@ -9,7 +9,7 @@ mod request;
 mod settings;
 mod state;
 
-pub use decide::{Asked, World, begin, decide, due};
+pub use decide::{Asked, World, begin, decide, decide_classic, due, upgrade};
 pub use describe::{Description, MemberDescription};
 pub use offsets::{Commit, Committer};
 pub use request::{Answer, Beat, Command, Heartbeat, Looked, Soft, Timer};

@@ -27,7 +27,7 @@ impl Groups {
                 decision.changes.splice(0..0, ended);
                 decision
             }
-            Some(Group::Consumer(_)) => Decision::answer(ticket, Err(Fault::InconsistentProtocol)),
+            Some(Group::Consumer(group)) => self.decide_classic_member(group, command, ticket, now),
         }
     }
 

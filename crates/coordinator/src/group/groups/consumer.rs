@@ -25,6 +25,7 @@ impl Groups {
         let world = self.world(now);
         let group_id = command.group().clone();
         let mut decision = Decision::default();
+        let upgraded;
         let asked = match self.groups.get(&group_id) {
             Some(Group::Consumer(group)) => Asked::Consumer(group),
             None => Asked::Nothing,
@@ -32,15 +33,37 @@ impl Groups {
                 decision = self.classic_outcome(&group_id, classic::end(&group_id, group));
                 Asked::Nothing
             }
+            Some(Group::Classic(group)) if command.creates() => match consumer::upgrade(world, &group_id, group) {
+                Ok((made, changes)) => {
+                    upgraded = made;
+                    decision = self.classic_outcome(&group_id, classic::dissolve(&group_id, group));
+                    decision.changes.extend(changes);
+                    Asked::Consumer(&upgraded)
+                }
+                Err(fault) => return Decision::answer(ticket, Err(fault)),
+            },
             Some(Group::Classic(_)) => Asked::Classic,
         };
         let (changes, answer) = consumer::decide(world, asked, command);
         if answer.is_err() {
-            decision.changes.clear();
+            decision = Decision::default();
         }
         decision.changes.extend(changes);
         decision.answers.push((ticket, answer.map(Answer::Consumer)));
         decision
+    }
+
+    /// JoinGroup, SyncGroup, Heartbeat and LeaveGroup of classic members of a KIP-848 group.
+    pub(super) fn decide_classic_member(
+        &self,
+        group: &ConsumerGroup,
+        command: classic::Command,
+        ticket: Ticket,
+        now: Now,
+    ) -> Decision<Groups> {
+        let group_id = command.group().clone();
+        let (changes, answer) = consumer::decide_classic(self.world(now), &group_id, group, command);
+        Decision { changes, answers: vec![(ticket, answer.map(Answer::Classic))] }
     }
 
     /// A deadline of a KIP-848 group has come.

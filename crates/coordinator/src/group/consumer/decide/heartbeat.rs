@@ -220,16 +220,18 @@ impl Turn<'_> {
 
     /// Raises the group's epoch when the member or the topics ask for it, and computes its target when that is due.
     pub(super) fn follow(&self, bumps: bool, out: &mut Out) -> Followed {
-        let mut epoch = self.group.epoch;
-        let is_expired = self.group.looked_at.is_none_or(|looked_at| self.group.epoch < looked_at);
-        if bumps || is_expired {
-            epoch = self.look_at_topics(bumps, out);
-        }
+        let epoch = self.epoch_after(bumps, out);
         target::follow(self, epoch, out)
     }
 
+    /// The group's epoch once the member's news count, and those of the topics where there may be some.
+    pub(super) fn epoch_after(&self, bumps: bool, out: &mut Out) -> i32 {
+        let is_expired = self.group.looked_at.is_none_or(|looked_at| self.group.epoch < looked_at);
+        if bumps || is_expired { self.look_at_topics(bumps, out) } else { self.group.epoch }
+    }
+
     /// The group's epoch once its topics have been looked at.
-    pub(super) fn look_at_topics(&self, bumps: bool, out: &mut Out) -> i32 {
+    fn look_at_topics(&self, bumps: bool, out: &mut Out) -> i32 {
         let topics = self.topics();
         let hash = metadata_hash(topics.keys(), self.world.image);
         let mut epoch = self.group.epoch;

@@ -1,6 +1,7 @@
 //! Members leave, for good or for a while, or are taken out.
 
 use super::heartbeat::check_not_fenced;
+use super::migrate::{self, Downgrade};
 use super::{Asked, Out, World};
 use crate::group::Fault;
 use crate::group::consumer::request::{Answer, Beat, Heartbeat};
@@ -46,6 +47,10 @@ pub(super) fn decide(world: World<'_>, asked: Asked<'_>, beat: &Heartbeat, out: 
 pub(super) fn fence(world: World<'_>, group: &ConsumerGroup, members: &[Arc<Member>], out: &mut Out) {
     if members.is_empty() {
         return;
+    }
+    if migrate::goes_down_without(world, group, members) {
+        let rebalance = Some("the last member of the consumer protocol has left");
+        return Downgrade { leaving: members, replacement: None, rebalance }.go(world, group, out);
     }
     for member in members {
         out.writer.no_member(&member.id);

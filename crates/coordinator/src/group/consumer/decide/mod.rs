@@ -1,10 +1,16 @@
 //! What follows from a command or a deadline of a KIP-848 group. Nothing here changes the group.
 
+mod classic;
+mod embedded;
 mod heartbeat;
 mod leave;
+mod migrate;
 mod patterns;
 mod reconcile;
 mod target;
+
+pub use classic::decide_classic;
+pub use migrate::upgrade;
 
 use super::request::{Answer, Command, Soft, Timer};
 use super::settings;

@@ -114,6 +114,11 @@ impl Default for ConsumerGroup {
 }
 
 impl ConsumerGroup {
+    /// A group without members whose target is that of its epoch.
+    pub(super) fn in_epoch(epoch: i32) -> ConsumerGroup {
+        ConsumerGroup { epoch, target_epoch: epoch, ..ConsumerGroup::default() }
+    }
+
     /// The state as Kafka names it.
     #[must_use]
     pub fn state(&self) -> &'static str {
@@ -156,6 +161,17 @@ impl ConsumerGroup {
     #[must_use]
     pub fn holder_epoch(&self, topic: &Uuid, partition: i32) -> Option<i32> {
         self.held.get(topic)?.get(&partition).copied()
+    }
+
+    /// Whether somebody else still holds a partition that the member shall have.
+    #[must_use]
+    pub fn waits_for_others(&self, member: &Member) -> bool {
+        let Some(target) = self.target.get(&member.id) else { return false };
+        member.state == MemberState::Unreleased
+            && target.iter().any(|(topic, list)| {
+                let is_missing = |partition: &i32| !member.assigned.contains(topic, *partition);
+                list.iter().any(|at| is_missing(at) && self.holder_epoch(topic, *at).is_some())
+            })
     }
 
     /// Number of members that subscribe by the pattern.

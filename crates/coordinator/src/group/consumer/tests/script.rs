@@ -4,10 +4,14 @@
 use super::scene::Scene;
 use crate::group::command::Client;
 use crate::group::consumer::{Beat, Heartbeat, Partitions};
-use crate::group::{self, Fault, GroupSettings, Record, consumer};
+use crate::group::settings::Migration;
+use crate::group::{self, Fault, GroupSettings, Record, classic, consumer};
+use ottla_messages::records::consumer_protocol::consumer_protocol_assignment::TopicPartition as AssignmentPartition;
+use ottla_messages::records::consumer_protocol::consumer_protocol_subscription::TopicPartition as SubscriptionPartition;
+use ottla_messages::records::consumer_protocol::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use ottla_messages::records::group::consumer_group_current_member_assignment::TopicPartitions;
 use ottla_metadata::Image;
-use ottla_wire::Uuid;
+use ottla_wire::{ApiVersion, Cursor, Encoder, Uuid};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -216,6 +220,12 @@ impl Scene {
                 return lines(&came.records) + &answer;
             }
             "commit" => return self.run_commit(&words),
+            "join" | "sync" | "hb" | "leave" => {
+                let command = classic_command(&words, self.image());
+                let came = self.ask(group::Command::Classic(command));
+                let answers = came.answers.iter().map(|(_, answer)| classic_text(answer) + "\n");
+                return lines(&came.records) + &answers.collect::<String>();
+            }
             other => panic!("{other} is no command"),
         }
         String::new()
@@ -231,7 +241,8 @@ impl Scene {
             Ok(beat) => beat_text(&beat),
             Err(fault) => fault_text(&fault),
         };
-        lines(&came.records) + &answer + "\n"
+        let others = came.answers.iter().map(|(_, answer)| classic_text(answer) + "\n");
+        lines(&came.records) + &others.collect::<String>() + &answer + "\n"
     }
 
     /// Whether a member may commit a partition.
@@ -279,9 +290,125 @@ impl Scene {
     }
 }
 
+/// JoinGroup, SyncGroup, Heartbeat and LeaveGroup as words.
+fn classic_command(words: &Words<'_>, image: &Image) -> classic::Command {
+    let group = words.group();
+    let who =
+        classic::Identity { member_id: words.shared("m").unwrap_or_default(), instance_id: words.shared("instance") };
+    let generation = words.number("generation").unwrap_or(-1);
+    match words.verb {
+        "join" => {
+            let names = words.list("protocols").unwrap_or_else(|| vec!["range".into()]);
+            let metadata = subscription(words, image);
+            let protocol = |name: Arc<str>| classic::Protocol { name, metadata: Arc::clone(&metadata) };
+            classic::Command::Join(Box::new(classic::Join {
+                group,
+                who,
+                fresh_id: words.shared("fresh").unwrap_or_else(|| "fresh".into()),
+                client: Client { id: "c".into(), host: "/h".into() },
+                session_timeout_ms: words.number("session").unwrap_or(30_000),
+                rebalance_timeout_ms: 60_000,
+                protocol_type: words.shared("type").unwrap_or_else(|| "consumer".into()),
+                protocols: names.into_iter().map(protocol).collect(),
+                reason: "".into(),
+                abilities: classic::Abilities { comes_again: words.has("again"), skips_assignment: true },
+            }))
+        }
+        "sync" => {
+            let given = words.text("assign").unwrap_or_default().split(';').filter(|one| !one.is_empty());
+            let assignments = given.map(|one| {
+                let (member, partitions) = one.split_once('>').unwrap();
+                (Arc::from(member), assignment(partitions, words.has("foreign")))
+            });
+            let assignments = assignments.collect();
+            let sync = classic::Sync { group, who, generation, protocol_type: None, protocol: None, assignments };
+            classic::Command::Sync(Box::new(sync))
+        }
+        "hb" => classic::Command::Heartbeat(classic::Heartbeat { group, who, generation }),
+        _ => classic::Command::Leave(classic::Leave { group, members: vec![(who, "bored".into())] }),
+    }
+}
+
+/// `foo:0,1/bar:2` by names.
+fn by_name(text: &str) -> Vec<(String, Vec<i32>)> {
+    let topics = text.split('/').filter(|topic| !topic.is_empty());
+    let parsed = topics.map(|topic| {
+        let (name, list) = topic.split_once(':').unwrap();
+        (name.to_owned(), list.split(',').map(|at| at.parse().unwrap()).collect())
+    });
+    parsed.collect()
+}
+
+fn subscription(words: &Words<'_>, _image: &Image) -> Arc<[u8]> {
+    let owned = by_name(words.text("owned").unwrap_or_default());
+    let value = ConsumerProtocolSubscription {
+        topics: words.list("names").unwrap_or_default().iter().map(|name| name.to_string().into()).collect(),
+        owned_partitions: owned
+            .into_iter()
+            .map(|(topic, partitions)| SubscriptionPartition { topic: topic.into(), partitions })
+            .collect(),
+        ..ConsumerProtocolSubscription::default()
+    };
+    let mut out = Encoder::new();
+    out.i16(3);
+    value.encode(&mut out, ApiVersion(3)).unwrap();
+    out.into_parts().0.into()
+}
+
+fn assignment(text: &str, is_foreign: bool) -> Arc<[u8]> {
+    let value = ConsumerProtocolAssignment {
+        assigned_partitions: by_name(text)
+            .into_iter()
+            .map(|(topic, partitions)| AssignmentPartition { topic: topic.into(), partitions })
+            .collect(),
+        user_data: is_foreign.then(|| vec![1_u8].into()),
+    };
+    let mut out = Encoder::new();
+    out.i16(3);
+    value.encode(&mut out, ApiVersion(3)).unwrap();
+    out.into_parts().0.into()
+}
+
+fn assignment_text(bytes: &[u8]) -> String {
+    let mut cursor = Cursor::new(bytes);
+    let Ok(version) = cursor.i16() else { return "nothing".to_owned() };
+    let value = ConsumerProtocolAssignment::decode(&mut cursor, ApiVersion(version)).unwrap();
+    let topics = value.assigned_partitions.iter().map(|one| {
+        let list: Vec<String> = one.partitions.iter().map(ToString::to_string).collect();
+        format!("{}:{}", one.topic, list.join(","))
+    });
+    let topics: Vec<String> = topics.collect();
+    if topics.is_empty() { "nothing".to_owned() } else { topics.join("/") }
+}
+
+fn classic_text(answer: &Result<group::Answer, Fault>) -> String {
+    match answer {
+        Ok(group::Answer::Classic(classic::Answer::Joined(joined))) => format!(
+            "joined {} generation {} protocol {} leader {}",
+            joined.member_id,
+            joined.generation,
+            joined.protocol.as_deref().unwrap_or("-"),
+            if joined.leader.is_empty() { "-" } else { &joined.leader }
+        ),
+        Ok(group::Answer::Classic(classic::Answer::Synced(synced))) => {
+            format!("synced {}", assignment_text(&synced.assignment))
+        }
+        Ok(group::Answer::Classic(classic::Answer::Heard)) => "heard".to_owned(),
+        Ok(group::Answer::Classic(classic::Answer::Left(left))) => {
+            let outcome = |one: &classic::LeftMember| match &one.outcome {
+                Ok(()) => format!("left {}", one.who.member_id),
+                Err(fault) => fault_text(fault),
+            };
+            left.members.iter().map(outcome).collect::<Vec<_>>().join(", ")
+        }
+        Ok(other) => panic!("{other:?} is no answer of a classic group"),
+        Err(fault) => fault_text(fault),
+    }
+}
+
 /// Runs a script; answers it with what came out. `settings` in its first command changes Kafka's defaults.
 fn play(script: &str) -> String {
-    let mut scene = Scene::new(GroupSettings::default());
+    let mut scene = Scene::new(settings(&Words::parse("settings")));
     let mut played = String::new();
     let mut skipping = false;
     for line in script.lines() {
@@ -319,6 +446,12 @@ fn settings(words: &Words<'_>) -> GroupSettings {
     if let Some(assignors) = words.list("assignors") {
         settings.consumer.assignors = assignors.iter().map(ToString::to_string).collect();
     }
+    settings.consumer.migration = match words.text("migration") {
+        None => Migration::Bidirectional,
+        Some("disabled") => Migration::Disabled,
+        Some("upgrade") => Migration::Upgrade,
+        Some(_) => Migration::Downgrade,
+    };
     settings.initial_rebalance_delay = Duration::ZERO;
     settings
 }
@@ -367,4 +500,9 @@ scripts! {
     group_settings
     commits
     delete
+    upgrade
+    upgrade_refused
+    downgrade
+    classic_members
+    static_downgrade
 }
