@@ -178,7 +178,10 @@ impl Walk {
                 self.beat(at, is_lost);
             }
             60..75 => self.consumers[at].follow(),
-            75..85 => drop(self.wait(Duration::from_millis(500 + self.dice.below(3000) as u64))),
+            75..85 => {
+                let ms = 500 + self.dice.below(3000) as u64;
+                self.wait(Duration::from_millis(ms));
+            }
             85..89 => self.leave(at),
             // It dies, and its partitions are read by nobody.
             89..91 => drop(self.consumers.remove(at)),
