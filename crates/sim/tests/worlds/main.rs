@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the modules of a test fail by unwrap")]
 
 mod checker;
+mod groups;
 mod log;
 mod partition;
 mod producer;
@@ -28,6 +29,10 @@ fn log_world(seed: u64) -> Outcome<Totals> {
 
 fn partition_world(seed: u64) -> Outcome<Totals> {
     Sim::run(seed, partition::run)
+}
+
+fn groups_world(seed: u64) -> Outcome<Totals> {
+    Sim::run(seed, groups::run)
 }
 
 /// Faults that a suite of this size has to meet; one that it never met was not tested.
@@ -79,6 +84,23 @@ fn what_a_partition_acknowledged_is_never_lost_repeated_reordered_or_changed() {
     run_suite(partition_world, &[&MUST_MEET[..], &["contention for the writer"]].concat());
 }
 
+/// What groups have to meet.
+const GROUPS_MUST_MEET: [&str; 8] = [
+    "crash in append",
+    "no space",
+    "power loss",
+    "process crash",
+    "leader change",
+    "hand-over",
+    "classic group",
+    "KIP-848 group",
+];
+
+#[test]
+fn a_partition_has_one_owner_and_its_committed_offset_stays() {
+    run_suite(groups_world, &GROUPS_MUST_MEET);
+}
+
 /// Seeds within which each planted bug has to show.
 const SEEDS_TO_CATCH: u64 = 1000;
 
@@ -117,7 +139,7 @@ fn every_planted_bug_is_caught() {
 #[test]
 fn a_seed_replays_its_run() {
     for seed in 0..5 {
-        for world in [log_world, partition_world] {
+        for world in [log_world, partition_world, groups_world] {
             assert_eq!(world(seed), world(seed));
         }
     }
