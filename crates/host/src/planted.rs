@@ -39,10 +39,24 @@ pub enum Bug {
     EarlyWatermark,
     /// A leader that was deposed goes on until the next decision about its partition.
     LateEpochFence,
+    /// A coordinator answers before its records are committed.
+    EarlyAnswer,
+    /// A coordinator goes on with what it has decided and could not write.
+    KeptState,
+    /// The last record of a coordinator's log is not loaded.
+    ShortLoad,
+    /// Sessions do not begin anew once a coordinator is loaded.
+    LostSessions,
+    /// A member whose session has ended stays.
+    DeafSession,
+    /// A commit is taken from whoever sends it, in whatever generation or epoch.
+    UncheckedCommit,
+    /// A member is given a partition that another has not given up.
+    EarlyTake,
 }
 
 /// All of them.
-pub const ALL: [Bug; 13] = [
+pub const ALL: [Bug; 20] = [
     Bug::AckBeforeFlush,
     Bug::SkippedTruncate,
     Bug::LostSnapshot,
@@ -56,6 +70,13 @@ pub const ALL: [Bug; 13] = [
     Bug::IgnoredShortWrite,
     Bug::EarlyWatermark,
     Bug::LateEpochFence,
+    Bug::EarlyAnswer,
+    Bug::KeptState,
+    Bug::ShortLoad,
+    Bug::LostSessions,
+    Bug::DeafSession,
+    Bug::UncheckedCommit,
+    Bug::EarlyTake,
 ];
 
 #[cfg(any(debug_assertions, feature = "planted"))]

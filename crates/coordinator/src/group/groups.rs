@@ -11,6 +11,7 @@ use super::timers::{Timer, Timers};
 use super::{Answer, Change, Command, Fault, GroupSettings, Record};
 use crate::machine::{Decision, Machine, Now, Origin, Ticket};
 use ottla_host::Monotonic;
+use ottla_host::planted::{self, Bug};
 use ottla_metadata::Image;
 use ottla_wire::DecodeError;
 use ottla_wire::ids::ProducerId;
@@ -57,6 +58,9 @@ impl Machine for Groups {
             Command::Classic(command) => self.decide_classic(command, ticket, now),
             Command::Consumer(command) => self.decide_consumer(command, ticket, now),
             Command::Offsets(command) => self.decide_offsets(command, ticket, now),
+            Command::Due(timer @ (Timer::Classic(..) | Timer::Consumer(..))) if planted::active(Bug::DeafSession) => {
+                Decision { changes: vec![Change::Timer(timer, None)], answers: Vec::new() }
+            }
             Command::Due(Timer::Classic(group, timer)) => self.classic_due(&group, timer, now),
             Command::Due(Timer::Consumer(group, timer)) => self.consumer_due(&group, timer, now),
             Command::Due(Timer::Offsets(from)) => self.offsets_due(from, now),

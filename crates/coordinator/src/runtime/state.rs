@@ -12,6 +12,7 @@
 use super::batch::{Fit, KeyValue, Making};
 use crate::machine::{Decision, Machine, Now, Refused, Ticket};
 use ottla_host::Monotonic;
+use ottla_host::planted::{self, Bug};
 use ottla_wire::codec::Compression;
 use ottla_wire::ids::Offset;
 use std::collections::VecDeque;
@@ -259,7 +260,8 @@ impl<M: Machine> State<M> {
     fn begin_if_committed(&mut self, now: Now, out: &mut Effects<M>) {
         match std::mem::replace(&mut self.phase, Phase::Unloaded) {
             Phase::Loading { machine, end: Some(end) } if self.watermark >= end => {
-                let decision = machine.begin(now);
+                let is_lost = planted::active(Bug::LostSessions);
+                let decision = if is_lost { Decision::default() } else { machine.begin(now) };
                 let mut active = Box::new(Active::new(*machine, end, &self.settings));
                 active.take(decision, Ticket::NOBODY, now, &self.settings, (self.watermark, out));
                 active.seal(out);
@@ -273,6 +275,11 @@ impl<M: Machine> State<M> {
     fn fail(&mut self, now: Now, out: &mut Effects<M>) {
         if self.is_unloaded() {
             return;
+        }
+        if let (Phase::Active(active), true) = (&mut self.phase, planted::active(Bug::KeptState)) {
+            active.ready.clear();
+            active.waiting.clear();
+            return out.push(Effect::RefuseAll(Refused::Unavailable));
         }
         let (shortest, longest) = BACKOFF;
         let backoff = longest.min(shortest * 2_u32.saturating_pow(self.failures.min(16)));
@@ -383,7 +390,9 @@ impl<M: Machine> Active<M> {
         if answers.is_empty() {
             return;
         }
-        if !self.making.is_empty() {
+        if planted::active(Bug::EarlyAnswer) {
+            out.extend(answers.into_iter().map(|(ticket, answer)| Effect::Answer(ticket, answer)));
+        } else if !self.making.is_empty() {
             self.making_answers.append(&mut answers);
         } else if let Some(batch) = self.ready.back_mut() {
             batch.answers.append(&mut answers);

@@ -108,6 +108,13 @@ const SEEDS_TO_CATCH: u64 = 1000;
 fn world_of(bug: Bug) -> World {
     match bug {
         Bug::EarlyWatermark | Bug::LateEpochFence => partition_world,
+        Bug::EarlyAnswer
+        | Bug::KeptState
+        | Bug::ShortLoad
+        | Bug::LostSessions
+        | Bug::DeafSession
+        | Bug::UncheckedCommit
+        | Bug::EarlyTake => groups_world,
         Bug::AckBeforeFlush
         | Bug::SkippedTruncate
         | Bug::LostSnapshot

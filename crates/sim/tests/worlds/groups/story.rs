@@ -148,6 +148,21 @@ impl Story {
         let time = Duration::from_millis(self.random.below(9_000));
         self.sim.sleep(time).await;
         disk.set_capacity(1 << 40);
+        self.look().await;
+    }
+
+    /// Asks for all offsets; what is told must be in the log.
+    async fn look(&self) {
+        let mut looker = Member::new(&self.sim, &self.current, &self.checker, u32::MAX);
+        let all = (0..self.partitions).collect();
+        if looker.own(&all).await.is_err() {
+            return;
+        }
+        looker.disown_all();
+        let hub = self.current.lock().clone();
+        if let Some(hub) = hub.filter(|_| !self.node.is_down()) {
+            self.checker.lock().check_log(&hub.log());
+        }
     }
 
     async fn change_leader(&mut self) {

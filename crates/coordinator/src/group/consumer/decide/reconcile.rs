@@ -2,6 +2,7 @@
 
 use super::super::state::{Member, MemberState, Owned, Partitions};
 use crate::group::Fault;
+use ottla_host::planted::{self, Bug};
 use ottla_wire::Uuid;
 use std::collections::BTreeSet;
 
@@ -104,7 +105,8 @@ impl Step<'_> {
             let mut free = Vec::new();
             for partition in self.wanted(topic).iter().filter(|partition| !member.assigned.contains(topic, **partition))
             {
-                if (self.is_held)(topic, *partition) && !member.revoking.contains(topic, *partition) {
+                let is_held = (self.is_held)(topic, *partition) && !planted::active(Bug::EarlyTake);
+                if is_held && !member.revoking.contains(topic, *partition) {
                     waits = true;
                 } else {
                     free.push((*partition, self.target_epoch));
