@@ -30,13 +30,16 @@ pub enum Origin {
     Transaction(ProducerId, ProducerEpoch),
 }
 
+/// Who is told what.
+pub type Answers<M> = Vec<(Ticket, Result<<M as Machine>::Answer, <M as Machine>::Refusal>)>;
+
 /// What follows from a command to a machine `M`.
 pub struct Decision<M: Machine + ?Sized> {
     /// Changes of the state, in order. Those that are records are written in one batch: all or none.
     pub changes: Vec<M::Change>,
     /// Answers to the asker and to others that have waited, given once all that was decided so far is committed: nobody is
     /// told of a state that another leader might not know.
-    pub answers: Vec<(Ticket, Result<M::Answer, M::Refusal>)>,
+    pub answers: Answers<M>,
 }
 
 impl<M: Machine> Default for Decision<M> {

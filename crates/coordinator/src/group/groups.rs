@@ -57,7 +57,7 @@ impl Machine for Groups {
             }
             Command::Classic(command) => self.decide_classic(command, ticket, now),
             Command::Consumer(command) => self.decide_consumer(command, ticket, now),
-            Command::Offsets(command) => self.decide_offsets(command, ticket, now),
+            Command::Offsets(command) => self.decide_offsets(&command, ticket, now),
             Command::Due(timer @ (Timer::Classic(..) | Timer::Consumer(..))) if planted::active(Bug::DeafSession) => {
                 Decision { changes: vec![Change::Timer(timer, None)], answers: Vec::new() }
             }

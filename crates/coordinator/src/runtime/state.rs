@@ -10,7 +10,7 @@
 //! state is what replay of the log says: everybody who waits is refused, and the machine is loaded anew.
 
 use super::batch::{Fit, KeyValue, Making};
-use crate::machine::{Decision, Machine, Now, Refused, Ticket};
+use crate::machine::{Answers, Decision, Machine, Now, Refused, Ticket};
 use ottla_host::Monotonic;
 use ottla_host::planted::{self, Bug};
 use ottla_wire::codec::Compression;
@@ -87,8 +87,6 @@ pub enum Effect<A, R> {
 
 /// What follows from an event to a machine `M`.
 pub type Effects<M> = Vec<Effect<<M as Machine>::Answer, <M as Machine>::Refusal>>;
-
-type Answers<M> = Vec<(Ticket, Result<<M as Machine>::Answer, <M as Machine>::Refusal>)>;
 
 /// Answers that wait for what was written before `offset` to be committed; never none.
 struct Held<M: Machine> {

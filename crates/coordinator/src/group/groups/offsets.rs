@@ -19,9 +19,9 @@ const LOOK_MAX: (usize, usize) = (1000, 1000);
 
 impl Groups {
     /// OffsetCommit, OffsetFetch, OffsetDelete.
-    pub(super) fn decide_offsets(&self, command: Command, ticket: Ticket, now: Now) -> Decision<Groups> {
+    pub(super) fn decide_offsets(&self, command: &Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         let group = self.groups.get(command.group());
-        let decided = match &command {
+        let decided = match command {
             Command::Commit(commit) => {
                 offsets::commit(&self.settings, group, commit, now).map(|(mut changes, answer)| {
                     changes.extend(self.heard_of(commit, now));

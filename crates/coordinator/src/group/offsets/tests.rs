@@ -71,8 +71,8 @@ impl Desk {
     }
 
     fn load(&mut self, entry: Entry) {
-        self.log.push(entry.clone());
         load(&mut self.groups, &entry);
+        self.log.push(entry);
     }
 
     /// The machine as another leader would have it.
