@@ -22,8 +22,8 @@ struct Wanted {
     refused: Vec<(FetchTopic, ErrorCode)>,
 }
 
-/// Topics with what is told of their partitions.
-type Told = Vec<(Arc<str>, Uuid, Vec<(Fetched, ErrorCode)>)>;
+/// A topic by name and id, with what is told of its partitions.
+type Told = (Arc<str>, Uuid, Vec<(Fetched, ErrorCode)>);
 
 /// Answers group by group.
 pub(crate) async fn handle<'a>(cx: &Cx, call: Asking<'a>) -> OffsetFetchResponse<'a> {
@@ -110,7 +110,7 @@ fn wanted(cx: &Cx, call: &Asking<'_>, group: &str, topics: Option<Vec<(FetchTopi
     Wanted { fetch: Fetch { group: group.into(), member: None, epoch: -1, topics, require_stable }, refused }
 }
 
-async fn told(cx: &Cx, call: &Asking<'_>, wanted: Wanted) -> Result<Told, ErrorCode> {
+async fn told(cx: &Cx, call: &Asking<'_>, wanted: Wanted) -> Result<Vec<Told>, ErrorCode> {
     let Wanted { fetch, refused } = wanted;
     let group = fetch.group.clone();
     if !call.may(cx, Resource::Group(&group)) {
@@ -123,7 +123,7 @@ async fn told(cx: &Cx, call: &Asking<'_>, wanted: Wanted) -> Result<Told, ErrorC
         Ok(_) => return Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         Err(fault) => return Err(fault.code()),
     };
-    let mut told: Told = fetched.into_iter().filter_map(|topic| of_topic(cx, call, topic, all)).collect();
+    let mut told: Vec<Told> = fetched.into_iter().filter_map(|topic| of_topic(cx, call, topic, all)).collect();
     for (topic, code) in refused {
         let partitions = topic.partitions.iter().map(|index| (nothing(*index), code)).collect();
         told.push((topic.name, topic.id, partitions));
@@ -132,12 +132,7 @@ async fn told(cx: &Cx, call: &Asking<'_>, wanted: Wanted) -> Result<Told, ErrorC
 }
 
 /// A topic as it is told; None where all were asked for and the caller may not see it, or where it has no id to be told by.
-fn of_topic(
-    cx: &Cx,
-    call: &Asking<'_>,
-    topic: FetchedTopic,
-    all: bool,
-) -> Option<(Arc<str>, Uuid, Vec<(Fetched, ErrorCode)>)> {
+fn of_topic(cx: &Cx, call: &Asking<'_>, topic: FetchedTopic, all: bool) -> Option<Told> {
     let FetchedTopic { name, mut id, partitions } = topic;
     if all {
         if !cx.allows(call.peer, Operation::Describe, Resource::Topic(&name)) {
@@ -158,9 +153,7 @@ fn nothing(index: i32) -> Fetched {
     Fetched { index, offset: -1, leader_epoch: -1, metadata: String::new(), fault: None }
 }
 
-fn shown<'a>(
-    (name, topic_id, partitions): (Arc<str>, Uuid, Vec<(Fetched, ErrorCode)>),
-) -> OffsetFetchResponseTopics<'a> {
+fn shown<'a>((name, topic_id, partitions): Told) -> OffsetFetchResponseTopics<'a> {
     let partition = |(fetched, code): (Fetched, ErrorCode)| OffsetFetchResponsePartitions {
         partition_index: fetched.index,
         committed_offset: fetched.offset,
@@ -175,7 +168,7 @@ fn shown<'a>(
     }
 }
 
-fn shown_old<'a>((name, _, partitions): (Arc<str>, Uuid, Vec<(Fetched, ErrorCode)>)) -> OffsetFetchResponseTopic<'a> {
+fn shown_old<'a>((name, _, partitions): Told) -> OffsetFetchResponseTopic<'a> {
     let partition = |(fetched, code): (Fetched, ErrorCode)| OffsetFetchResponsePartition {
         partition_index: fetched.index,
         committed_offset: fetched.offset,
