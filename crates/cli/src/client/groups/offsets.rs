@@ -158,7 +158,6 @@ fn committed_partition(partition_index: i32, committed: Committed) -> OffsetComm
         committed_offset: committed.offset,
         committed_leader_epoch: committed.leader_epoch.unwrap_or(NO_EPOCH),
         committed_metadata: Some("".into()),
-        ..Default::default()
     }
 }
 

@@ -12,6 +12,11 @@ const TYPES: [&str; 2] = ["Consumer", "Classic"];
 /// Least width of the column of groups, and what follows the longest name.
 const GROUP_WIDTH: (usize, usize) = (15, 10);
 
+/// What stands in a column.
+type Value = fn(&Listing) -> &str;
+/// A column's title and what stands in it.
+type Column = (&'static str, Value);
+
 /// Prints the groups' names; with --state or --type as a table.
 pub(super) fn list(groups: &mut Groups, arguments: &Arguments) -> Result<(), Ended> {
     let filter = Filter {
@@ -27,8 +32,8 @@ pub(super) fn list(groups: &mut Groups, arguments: &Arguments) -> Result<(), End
     }
     let (least, more) = GROUP_WIDTH;
     let width = listed.iter().map(|listing| listing.group.chars().count()).max().unwrap_or(0).max(least) + more;
-    let columns: Vec<(&str, fn(&Listing) -> &str)> = [
-        (arguments.kind.is_some(), "TYPE", kind as fn(&Listing) -> &str),
+    let columns: Vec<Column> = [
+        (arguments.kind.is_some(), "TYPE", kind as Value),
         (arguments.state.is_some(), "STATE", |listing: &Listing| &listing.state),
     ]
     .into_iter()

@@ -19,39 +19,56 @@ pub(super) fn print(described: &[Description], verbose: bool) -> Result<(), Ende
     Ok(())
 }
 
+/// A column: it grows with what stands in it, or has the least width whatever stands in it.
+struct Column {
+    title: &'static str,
+    least: usize,
+    grows: bool,
+    value: fn(&Member) -> String,
+}
+
+const fn column(title: &'static str, least: usize, value: fn(&Member) -> String) -> Column {
+    Column { title, least, grows: true, value }
+}
+
+const fn narrow(title: &'static str, value: fn(&Member) -> String) -> Column {
+    Column { title, least: WIDE, grows: false, value }
+}
+
+/// The columns of every table but the group's.
+const PLAIN: [Column; 5] = [
+    column("CONSUMER-ID", WIDE, |member| member.id.clone()),
+    column(INSTANCE, 17, |member| member.instance.clone().unwrap_or_default()),
+    column("HOST", WIDE, |member| member.host.clone()),
+    column("CLIENT-ID", WIDE, |member| member.client.clone()),
+    narrow("#PARTITIONS", |member| member.assigned.len().to_string()),
+];
+/// The column that is there when a member is static.
+const INSTANCE: &str = "GROUP-INSTANCE-ID";
+/// The columns of --verbose.
+const VERBOSE: [Column; 4] = [
+    narrow("CURRENT-EPOCH", |member| epoch(member.epoch)),
+    column("CURRENT-ASSIGNMENT", 20, |member| text(&member.assigned)),
+    narrow(TARGET_EPOCH, |_| String::new()),
+    column("TARGET-ASSIGNMENT", 20, |member| text(&member.target)),
+];
+/// The one column that is the group's and not the member's.
+const TARGET_EPOCH: &str = "TARGET-EPOCH";
+
 fn print_table(group: &Description, measured: bool, verbose: bool) {
-    let members: &[Member] = &group.members;
-    let measured: &[Member] = if measured { members } else { &[] };
-    let (instances, mixed) = (measured.iter().any(|member| member.instance.is_some()), is_mixed(measured));
-    let group_width = if measured.is_empty() { WIDE } else { width(WIDE, [group.group.as_str()]) };
-    let mut columns: Vec<(&str, usize, fn(&Member) -> String)> = vec![
-        ("CONSUMER-ID", WIDE, |member| member.id.clone()),
-        ("GROUP-INSTANCE-ID", 17, |member| member.instance.clone().unwrap_or_default()),
-        ("HOST", WIDE, |member| member.host.clone()),
-        ("CLIENT-ID", WIDE, |member| member.client.clone()),
-        ("#PARTITIONS", WIDE, |member| member.assigned.len().to_string()),
-    ];
-    columns.retain(|(title, _, _)| instances || *title != "GROUP-INSTANCE-ID");
-    let first = columns.len();
-    if verbose {
-        columns.push(("CURRENT-EPOCH", WIDE, |member| epoch(member.epoch)));
-        columns.push(("CURRENT-ASSIGNMENT", 20, |member| text(&member.assigned)));
-        columns.push(("TARGET-EPOCH", WIDE, |_| String::new()));
-        columns.push(("TARGET-ASSIGNMENT", 20, |member| text(&member.target)));
-    }
-    let widths: Vec<usize> = columns
+    let measured: &[Member] = if measured { &group.members } else { &[] };
+    let instances = measured.iter().any(|member| member.instance.is_some());
+    let columns: Vec<&Column> = PLAIN
         .iter()
-        .map(|(title, least, value)| match *title {
-            "#PARTITIONS" | "CURRENT-EPOCH" | "TARGET-EPOCH" => *least,
-            _ => width(*least, measured.iter().map(value).collect::<Vec<_>>().iter().map(String::as_str)),
-        })
+        .filter(|column| instances || column.title != INSTANCE)
+        .chain(VERBOSE.iter().filter(|_| verbose))
         .collect();
-    let widths: Vec<usize> = std::iter::once(group_width).chain(widths).collect();
-    let row = |group: &str, cells: Vec<String>, upgraded: &str| {
-        let cells: Vec<String> = std::iter::once(group.to_owned()).chain(cells).collect();
+    let widths = widths(group, &columns, measured);
+    let upgrades = verbose && is_mixed(measured);
+    let row = |cells: Vec<String>, upgraded: &str| {
         let text = line(&widths, &cells);
         // The first part of the line ends in a blank, the second with the optional last column.
-        if verbose && mixed {
+        if upgrades {
             format!("{text} {upgraded}")
         } else if verbose {
             text
@@ -59,15 +76,24 @@ fn print_table(group: &Description, measured: bool, verbose: bool) {
             format!("{text} ")
         }
     };
-    let titles = columns.iter().map(|(title, _, _)| (*title).to_owned()).collect();
-    println!("\n{}", row("GROUP", titles, "UPGRADED"));
-    for member in members {
-        let mut cells: Vec<String> = columns.iter().map(|(_, _, value)| value(member)).collect();
-        if verbose {
-            cells[first + 2] = epoch(group.epochs.map(|(_, target)| target));
-        }
-        println!("{}", row(&group.group, cells, &upgraded(member)));
+    let titles = std::iter::once("GROUP").chain(columns.iter().map(|column| column.title));
+    println!("\n{}", row(titles.map(str::to_owned).collect(), "UPGRADED"));
+    let target = epoch(group.epochs.map(|(_, target)| target));
+    for member in &group.members {
+        let cell =
+            |column: &&Column| if column.title == TARGET_EPOCH { target.clone() } else { (column.value)(member) };
+        let cells = std::iter::once(group.group.clone()).chain(columns.iter().map(cell));
+        println!("{}", row(cells.collect(), &upgraded(member)));
     }
+}
+
+fn widths(group: &Description, columns: &[&Column], measured: &[Member]) -> Vec<usize> {
+    let name = Some(group.group.as_str()).filter(|_| !measured.is_empty());
+    let of = |column: &&Column| {
+        let cells: Vec<String> = measured.iter().filter(|_| column.grows).map(column.value).collect();
+        width(column.least, cells.iter().map(String::as_str))
+    };
+    std::iter::once(width(WIDE, name)).chain(columns.iter().map(of)).collect()
 }
 
 /// Whether members of both protocols are in the group, as while it is moved from one to the other.
