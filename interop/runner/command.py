@@ -44,8 +44,8 @@ def _cross_lane(options, folder, tally):
     return _with_node(options, folder, lambda node: clients.run_cross(node, folder, tally))
 
 
-def _with_node(options, folder, use):
-    node = Node(folder)
+def _with_node(options, folder, use, settings=None):
+    node = Node(folder, settings)
     corpus.write(folder / "corpus")
     corpus.write(folder / "corpus-without-null-headers", null_headers=False)
     node.format(options.server)
@@ -72,7 +72,7 @@ LANES = {name: _client_lane(name) for name in clients.CLIENTS} | {
     "tools": lambda options, folder, tally: _with_node(options, folder, lambda node: tools.run(node, tally) and groups.run(node, tally)),
     "cross": _cross_lane,
     "groups": lambda options, folder, tally: _with_node(
-        options, folder, lambda node: members.run(node, options.server, tally, options.only)),
+        options, folder, lambda node: members.run(node, options.server, tally, options.only), members.SETTINGS),
     "golden": _golden_lane,
     "oracle": exchange.run,
     "kill9": _kill9_lane,

@@ -17,6 +17,13 @@ PROGRAMS = {
 }
 PARTITIONS = (4, 2, 1)
 RECORDS = 600
+# Sessions of KIP-848 are the server's to say; shorter than the defaults, so that the dead are found out soon.
+SETTINGS = {
+    "group.consumer.min.session.timeout.ms": "6000",
+    "group.consumer.session.timeout.ms": "6000",
+    "group.consumer.min.heartbeat.interval.ms": "500",
+    "group.consumer.heartbeat.interval.ms": "500",
+}
 SETTLED_WITHIN_S = 60
 LEFT_WITHIN_S = 30
 
@@ -31,6 +38,16 @@ STORIES = {
     "kafkajs": (["kafkajs"] * 5, []),
     "kafka-python, range": (["python"] * 5, ["assignor=range"]),
     "four clients in one group, range": (["librdkafka", "python", "go", "java", "librdkafka"], ["assignor=range"]),
+    "java, KIP-848": (["java"] * 5, ["protocol=consumer"]),
+    "java, KIP-848, range": (["java"] * 5, ["protocol=consumer", "group.remote.assignor=range"]),
+    "librdkafka, KIP-848": (["librdkafka"] * 5, ["protocol=consumer"]),
+    "two clients, KIP-848": (["librdkafka", "java", "librdkafka", "java", "librdkafka"], ["protocol=consumer"]),
+}
+# From a classic group to one of KIP-848, member by member, and back.
+MIGRATIONS = {
+    "java": ("java", ["assignor=cooperative-sticky"]),
+    "java, eager": ("java", ["assignor=range"]),
+    "librdkafka": ("librdkafka", ["assignor=cooperative-sticky"]),
 }
 STATIC = ("java", "librdkafka", "go", "python")
 
@@ -41,6 +58,12 @@ def run(node, server, tally, only=None):
               for number, (name, story) in enumerate(STORIES.items())]
     checks += [(f"static members of {client}", lambda client=client: Story(node, server, f"static-{client}").tell_static(client))
                for client in STATIC]
+    checks += [(f"static members of {client}, KIP-848",
+                lambda client=client: Story(node, server, f"static-848-{client}").tell_static(client, ["protocol=consumer"]))
+               for client in ("java", "librdkafka")]
+    checks += [(f"to KIP-848 and back: {name}",
+                lambda story=story, number=number: Story(node, server, f"migration-{number}").tell_migration(*story))
+               for number, (name, story) in enumerate(MIGRATIONS.items())]
     return all(tally.check(name, check) for name, check in checks if only is None or only in name)
 
 
@@ -119,20 +142,44 @@ class Story:
             for member in self.members:
                 member.kill()
 
-    def tell_static(self, client):
+    def tell_migration(self, client, classic):
+        """Classic members are replaced by members of KIP-848 one by one, and these by classic ones again."""
+        modern = ["protocol=consumer"]
+        try:
+            self._desk("create", ",".join(f"{name}:{partitions}" for name, partitions in self.topics.items()))
+            self._produce()
+            self._join(client, classic)
+            self._join(client, classic)
+            self._settle()
+            for options in (modern, classic):
+                for _ in range(2):
+                    self._join(client, options)
+                    self._settle()
+                    self._produce()
+                    self._part(self.members[0], Member.leave)
+                    self._settle()
+            self._handle_all()
+            self._settle()
+            self._close()
+        finally:
+            for member in self.members:
+                member.kill()
+
+    def tell_static(self, client, options=None):
         """A static member that comes back in time gets what it had, and the others notice nothing."""
         try:
             self._desk("create", ",".join(f"{name}:{partitions}" for name, partitions in self.topics.items()))
             self._produce()
             for instance in ("one", "two"):
-                self._join(client, [f"instance={instance}", *_session(client)])
-            self._settle()
-            for end in (Member.leave, Member.kill):
+                self._join(client, [f"instance={instance}", *(options or _session(client))])
+            self._settle(evenly=True)
+            # By KIP-848 the id of one that was killed is free only once its session has ended.
+            for end in (Member.leave,) if options else (Member.leave, Member.kill):
                 stayed, back = self.members
                 before, had = stayed.assignments, back.assigned
                 self._part(back, end)
-                self._join(client, ["instance=two", *_session(client)])
-                self._settle()
+                self._join(client, ["instance=two", *(options or _session(client))])
+                self._settle(evenly=True)
                 if self.members[1].assigned != had:
                     raise AssertionError(f"{self.members[1]}, had {sorted(had)}")
                 if stayed.assignments != before:
@@ -160,13 +207,13 @@ class Story:
         if wrong:
             raise AssertionError(f"ends and commits differ: {wrong}")
 
-    def _settle(self):
-        """Waits until the members share all partitions, each once."""
+    def _settle(self, evenly=False):
+        """Waits until the members share all partitions, each once; evenly if each shall have some."""
         every = {f"{name}:{index}" for name, partitions in self.topics.items() for index in range(partitions)}
 
         def settled():
             shares = [member.assigned for member in self.members]
-            return None not in shares and sum(map(len, shares)) == len(every) and set().union(*shares) == every
+            return None not in shares and (all(shares) or not evenly) and sum(map(len, shares)) == len(every) and set().union(*shares) == every
 
         self._wait(settled, "the members do not share the partitions")
 

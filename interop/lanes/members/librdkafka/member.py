@@ -22,14 +22,21 @@ def main(address, group, topics, options):
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     settings = {
         "bootstrap.servers": address, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-        "session.timeout.ms": int(options.get("session", 6000)), "heartbeat.interval.ms": 1000,
         "max.poll.interval.ms": 60000, "topic.metadata.refresh.interval.ms": 2000,
-        "partition.assignment.strategy": options.get("assignor", "range"),
     }
+    is_modern = options.get("protocol") == "consumer"
+    if is_modern:
+        settings["group.protocol"] = "consumer"
+    else:
+        settings["session.timeout.ms"] = int(options.get("session", 6000))
+        settings["heartbeat.interval.ms"] = 1000
+        settings["partition.assignment.strategy"] = options.get("assignor", "range")
     if "instance" in options:
         settings["group.instance.id"] = options["instance"]
     consumer = Consumer(settings)
-    consumer.subscribe(topics.split(","), on_assign=lambda one, more: told(one, more=more))
+    # By KIP-848 what is given up is told by itself.
+    listeners = {"on_revoke": lambda one, less: told(one, less=less)} if is_modern else {}
+    consumer.subscribe(topics.split(","), on_assign=lambda one, more: told(one, more=more), **listeners)
     while not ended:
         messages = [message for message in consumer.consume(200, timeout=0.2) if message.error() is None]
         spans = {}
