@@ -229,9 +229,16 @@ async fn expire_producers(storage: &Storage) {
 pub(crate) async fn close(storage: &Arc<Storage>, broker_epoch: i64) {
     let host = storage.host().clone();
     for (dir, partitions) in by_dir(storage) {
-        for group in partitions.chunks(SYNC_GROUP) {
+        let (together, apart): (Vec<_>, Vec<_>) =
+            partitions.into_iter().partition(|partition| dir.syncs_together(&partition.view().path()));
+        let (together, apart) = match together.len() {
+            0..SYNC_GROUP => (Vec::new(), [together, apart].concat()),
+            _ => (together, apart),
+        };
+        for group in apart.chunks(SYNC_GROUP) {
             close_group(&host, &dir, group).await;
         }
+        close_together(&host, &dir, together).await;
     }
     checkpoint(storage, HIGH_WATERMARK, Partition::watermark).await;
     checkpoint_recovery_points(storage).await;
@@ -242,6 +249,26 @@ pub(crate) async fn close(storage: &Arc<Storage>, broker_epoch: i64) {
         }
         dir.release();
     }
+}
+
+/// Closes logs and syncs their file system with one call: a call for each file takes the device one flush each.
+async fn close_together(host: &Host, dir: &Arc<LogDir>, partitions: Vec<Arc<Partition>>) {
+    let (own, clock) = (dir.clone(), host.clock.clone());
+    let work = move || {
+        let mut closed = Vec::new();
+        for partition in &partitions {
+            match partition.on_thread(|log| log.close_unsynced()) {
+                Ok(Some(through)) => closed.push((partition, through)),
+                Ok(None) => {}
+                Err(error) => own.fail("close a log", &error),
+            }
+        }
+        if !closed.is_empty() && own.sync_together().is_ok() {
+            let now = clock.wall();
+            closed.iter().for_each(|(partition, through)| partition.on_thread(|log| log.flushed(*through, now)));
+        }
+    };
+    on_lane(host, dir.lane(), work).await;
 }
 
 async fn close_group(host: &Host, dir: &Arc<LogDir>, group: &[Arc<Partition>]) {

@@ -11,12 +11,14 @@ mod when;
 
 use arguments::Command;
 use failure::Failure;
+use ottla_host::real::refuse_huge_pages;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    refuse_huge_pages();
     let arguments = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return arguments::report(&error),

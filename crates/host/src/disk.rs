@@ -91,7 +91,14 @@ pub trait File: Send + Sync + Debug {
 }
 
 /// A lock on a directory, held until dropped.
-pub trait DirLock: Send + Sync + Debug {}
+pub trait DirLock: Send + Sync + Debug {
+    /// Whether `sync_file_system` speaks for `path`: the system tells errors, and the path is no link to another one.
+    fn covers(&self, path: &Path) -> bool;
+
+    /// Puts all that was written to the file system of the directory on the device, names of files included. Fails for
+    /// any write since the lock was taken that did not get there. Blocks as `File::sync` does.
+    fn sync_file_system(&self) -> io::Result<()>;
+}
 
 /// The disks of a node. Paths are absolute or relative to the working directory.
 pub trait Disk: Send + Sync {
@@ -133,10 +140,10 @@ pub trait Disk: Send + Sync {
 
     /// The whole of a file of at most `limit` bytes; None if it does not exist, `InvalidData` if it is longer.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        if self.stat(path)?.is_none() {
-            return Ok(None);
-        }
-        let file = self.open(path, Open::Read)?;
+        let file = match self.open(path, Open::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
         let len = file.len()?;
         if len > limit {
             let what = format!("{} has {len} bytes, at most {limit} are expected", path.display());

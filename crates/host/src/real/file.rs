@@ -101,6 +101,6 @@ impl RealFile {
 fn probes(at: u64, len: u64, count_max: u64) -> impl Iterator<Item = u64> {
     let count = len.div_ceil(PROBE_STRIDE).min(count_max);
     let stride = (len / count.max(1)).max(PROBE_STRIDE);
-    let last = len.checked_sub(1);
+    let last = len.checked_sub(1).filter(|last| *last > 0);
     (0..count).map(move |index| at + (index * stride).min(len - 1)).chain(last.map(|last| at + last))
 }

@@ -16,5 +16,5 @@ mod tasks;
 mod tests;
 
 pub use disk::RealDisk;
-pub use process::{ProcessMetrics, raise_file_limit};
+pub use process::{ProcessMetrics, raise_file_limit, refuse_huge_pages};
 pub use runtime::{Runtime, stop_signal};

@@ -95,7 +95,7 @@ pub struct LogDir {
     offline: AtomicBool,
     /// A leaf of the lock order.
     fault: Mutex<Option<Fault>>,
-    /// A leaf of the lock order.
+    /// A leaf of the lock order; held through the sync at a stop, when nobody else takes it.
     lock: Mutex<Option<Box<dyn DirLock>>>,
 }
 

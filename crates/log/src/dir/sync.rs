@@ -6,7 +6,7 @@ use ottla_host::File;
 use ottla_host::planted::{self, Bug};
 use ottla_wire::ids::Offset;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What has to reach the device so that a log is durable up to an offset. Give it to [`LogDir::sync`], then tell the log
@@ -65,6 +65,26 @@ impl LogDir {
         let files = flush.files.iter().try_for_each(|file| file.sync());
         let done = files.and_then(|()| flush.dirs.iter().try_for_each(|path| self.disk().sync_dir(path)));
         done.map_err(|error| self.sync_failed(&error))
+    }
+
+    /// Whether `sync_together` speaks for what lies at `path`.
+    #[must_use]
+    pub fn syncs_together(&self, path: &Path) -> bool {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|lock| lock.covers(path))
+    }
+
+    /// Puts all that was written to the directory's file system on the device with one call. Blocks, for as long as
+    /// everybody's writes there take: on the directory's thread, at stop.
+    pub fn sync_together(&self) -> Result<(), SyncFailed> {
+        self.check_online()?;
+        let synced = match &*self.lock.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(lock) => lock.sync_file_system(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        match synced {
+            Err(_) if planted::active(Bug::IgnoredSyncError) => Ok(()),
+            done => done.map_err(|error| self.sync_failed(&error)),
+        }
     }
 
     fn check_online(&self) -> Result<(), SyncFailed> {

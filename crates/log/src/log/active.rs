@@ -102,6 +102,23 @@ impl Active {
         write_all_at(&*file, bytes, at)
     }
 
+    /// Takes an entry that the time index has before all others, if it is what would be written there now.
+    pub(super) fn adopt_time(&mut self, entry: TimeEntry) -> bool {
+        let mut tail = self.segment.tail_mut();
+        let is_true = self.largest == entry && tail.times_stored == 0 && tail.times.is_empty();
+        if is_true {
+            tail.times_stored = 1;
+            self.last_time_entry = entry.timestamp;
+        }
+        is_true
+    }
+
+    /// Whether the index files say all that they will of what was appended.
+    pub(super) fn is_sealed(&self) -> bool {
+        let tail = self.segment.tail();
+        tail.offsets.is_empty() && tail.times.is_empty() && self.largest.timestamp <= self.last_time_entry
+    }
+
     /// Completes the index files of a segment that gets no more batches: the last entry of the time index is the
     /// segment's largest timestamp.
     pub(super) fn seal(&mut self, home: &Home) -> io::Result<()> {

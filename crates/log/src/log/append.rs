@@ -290,16 +290,11 @@ impl Log {
         }
     }
 
-    /// Notes the first offset of a term; its file is written at once, so that a scan is not needed to know it.
+    /// Notes the first offset of a term. Its file is written before a producer snapshot or a recovery point passes it: what
+    /// lies behind them is replayed after a crash, by Ottla as by Kafka, and tells the terms of its batches.
     pub(super) fn update_epoch_at(&mut self, epoch: LeaderEpoch, base: i64) {
         if self.view.latest_epoch() != Some(epoch) {
             self.update_epochs(|epochs| epochs.assign(epoch, Offset(base)));
-        }
-        if self.epochs_dirty
-            && let Err(error) = self.write_epochs()
-        {
-            // Recovery finds the term in the batches.
-            tracing::warn!(partition = %self.view.name(), %error, "leader epochs not written");
         }
     }
 

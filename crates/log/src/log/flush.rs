@@ -132,18 +132,40 @@ impl Log {
         Some(Writeback { file, at, len })
     }
 
-    /// Completes index files, leader epochs and producer snapshot, as they are after a clean stop, and says what to sync
-    /// before the recovery point may be the end. The log can go on, and may be dropped.
-    pub fn close(&mut self) -> io::Result<Option<Flush>> {
+    /// Completes index files, leader epochs and producer snapshot, as they are after a clean stop. A log that never had a
+    /// producer gets no snapshot: without any, Kafka takes it for one without producers.
+    fn complete(&mut self) -> io::Result<()> {
         let end = self.end();
         self.write_epochs()?;
         if let Some(active) = &mut self.active
             && active.segment.size() > 0
+            && !(active.is_sealed() && self.recovery_point == end)
         {
             active.seal(self.view.home())?;
-            self.write_snapshot(end)?;
             self.entries_dirty = true;
+            if self.has_snapshot || self.producers.iter().len() > 0 {
+                self.write_snapshot(end)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Completes the files, as they are after a clean stop, for a sync of the whole file system; answers the offset to tell
+    /// `flushed` afterwards, None if nothing is to be synced. The log can go on, and may be dropped.
+    pub fn close_unsynced(&mut self) -> io::Result<Option<Offset>> {
+        self.complete()?;
+        if self.end() <= self.recovery_point && !self.entries_dirty {
+            return Ok(None);
+        }
+        self.entries_dirty = false;
+        self.flushes += 1;
+        Ok(Some(self.view.end()))
+    }
+
+    /// Completes the files, as they are after a clean stop, and says what to sync before the recovery point may be the
+    /// end. The log can go on, and may be dropped.
+    pub fn close(&mut self) -> io::Result<Option<Flush>> {
+        self.complete()?;
         let Some(mut flush) = self.flush(true)? else { return Ok(None) };
         if let Some(active) = &self.active
             && active.segment.size() > 0

@@ -47,6 +47,8 @@ pub struct Log {
     producers: Producers,
     /// Offset of the newest producer snapshot on disk, or where replaying would begin without one.
     snapshot: i64,
+    /// Whether there may be a producer snapshot on disk.
+    has_snapshot: bool,
     /// Everything below is on the device. `≤ end`
     recovery_point: i64,
     /// When a sync last finished, or the log was opened.
@@ -97,6 +99,7 @@ impl Log {
             active: None,
             producers: Producers::default(),
             snapshot: 0,
+            has_snapshot: false,
             recovery_point: 0,
             last_flush: now,
             epochs_dirty: false,
@@ -151,7 +154,7 @@ impl Log {
         Offset(self.recovery_point)
     }
 
-    /// Notes that a leader's term begins at the end of the log (KIP-101). Its file follows with the next batch.
+    /// Notes that a leader's term begins at the end of the log (KIP-101). Its file follows with the next flush or snapshot.
     pub fn assign_epoch(&mut self, epoch: LeaderEpoch) {
         let end = self.view.end();
         self.update_epochs(|epochs| epochs.assign(epoch, end));

@@ -5,6 +5,7 @@ mod load;
 
 use super::Log;
 use super::active::Active;
+use super::replay::snapshots_among;
 use crate::config::LogConfig;
 use crate::dir::boot::LastEnd;
 use crate::dir::checkpoint;
@@ -92,18 +93,28 @@ impl Log {
     ) -> Result<Log, OpenError> {
         let home = Home::new(Arc::clone(dir), name.clone(), dir_name);
         let failed = |error| OpenError::Io { partition: name.clone(), error };
-        let stored = stored_segments(&home).map_err(failed)?;
+        let names = leftovers::settle(&home).map_err(failed)?;
+        let stored = stored_segments(&home, &names).map_err(failed)?;
         if let Some(large) = stored.iter().find(|stored| stored.size > SEGMENT_BYTES_MAX) {
             let Stored { base, size, .. } = *large;
             return Err(OpenError::TooLarge { partition: name.clone(), base: Offset(base), size });
         }
-        open_stored(home, &stored, opening, config, now).map_err(failed)
+        let found = Found { stored, snapshots: snapshots_among(names.iter().map(String::as_str)) };
+        open_stored(home, found, opening, config, now).map_err(failed)
     }
+}
+
+/// What a log's directory holds, as it was listed.
+struct Found {
+    /// Segments, rising.
+    stored: Vec<Stored>,
+    /// Offsets of producer snapshots, rising.
+    snapshots: Vec<i64>,
 }
 
 fn open_stored(
     home: Home,
-    stored: &[Stored],
+    Found { stored, mut snapshots }: Found,
     opening: Opening,
     config: Arc<LogConfig>,
     now: WallClock,
@@ -119,6 +130,7 @@ fn open_stored(
         active: None,
         producers: Producers::default(),
         snapshot: 0,
+        has_snapshot: !snapshots.is_empty(),
         recovery_point: 0,
         last_flush: now,
         epochs_dirty: false,
@@ -126,17 +138,16 @@ fn open_stored(
         flushes: 0,
         flush_limit: i64::MAX,
     };
-    let checked_from = log.load_segments(stored, opening, now)?;
+    let checked_from = log.load_segments(&stored, opening, now)?;
     if log.end() < start {
         tracing::warn!(partition = %log.view.name(), end = log.end(), start, "log ends before its start, emptied");
         log.truncate_fully(Offset(start), now)?;
         return Ok(log);
     }
-    log.remove_snapshots({
-        let end = log.end();
-        move |offset| offset > end
-    })?;
-    log.restore_memory(opening, checked_from, now)?;
+    for offset in snapshots.split_off(snapshots.partition_point(|offset| *offset <= log.end())) {
+        log.home().disk().remove_file(&log.home().file_path(offset, FileKind::Snapshot))?;
+    }
+    log.restore_memory((opening, checked_from), snapshots, now)?;
     let end = log.end();
     log.recovery_point = match opening.last_end {
         LastEnd::Clean => end,
@@ -253,34 +264,40 @@ impl Log {
     }
 
     /// Producer state and epochs: the newest snapshot, and a replay of what follows it.
-    fn restore_memory(&mut self, opening: Opening, checked_from: i64, now: WallClock) -> io::Result<()> {
+    fn restore_memory(
+        &mut self,
+        (opening, checked_from): (Opening, i64),
+        snapshots: Vec<i64>,
+        now: WallClock,
+    ) -> io::Result<()> {
         let end = self.view.end();
         self.update_epochs(|epochs| epochs.truncate_end(end));
         let start = self.view.start();
         self.update_epochs(|epochs| epochs.truncate_start(start));
+        // What the file says too much is taken out at once: a term may begin anew before it. What it lacks, the next start
+        // finds as this one does.
+        self.write_epochs()?;
         if self.active.is_none() {
             self.forget_producers();
-            return self.write_epochs();
+            return Ok(());
         }
         // What was not synced is replayed whole, so that transaction indexes and epochs are complete.
         let limit = end.0.min(checked_from);
-        if opening.last_end == LastEnd::Clean && Log::snapshots(self.home())?.is_empty() {
+        if opening.last_end == LastEnd::Clean && snapshots.is_empty() {
             // As in Kafka: a log closed without a snapshot has no producers.
             self.snapshot = self.view.local_start().0;
-            return self.write_epochs();
+            return Ok(());
         }
-        let from = self.load_snapshot(limit, now)?;
-        self.replay(from)?;
-        self.write_epochs()
+        let from = self.load_snapshot(snapshots, limit, now)?;
+        self.replay(from)
     }
 }
 
-fn stored_segments(home: &Home) -> io::Result<Vec<Stored>> {
-    leftovers::settle(home)?;
+fn stored_segments(home: &Home, names: &[String]) -> io::Result<Vec<Stored>> {
     let mut stored = Vec::new();
-    for entry in home.disk().list(&home.path())? {
-        if let Some((base, FileKind::Log)) = FileKind::parse(&entry.name)
-            && let Some(stat) = home.disk().stat(&home.path().join(&entry.name))?
+    for name in names {
+        if let Some((base, FileKind::Log)) = FileKind::parse(name)
+            && let Some(stat) = home.disk().stat(&home.path().join(name))?
         {
             stored.push(Stored { base, size: stat.len, next_base: i64::MAX });
         }

@@ -2,7 +2,6 @@
 
 use super::Log;
 use crate::dir::names::FileKind;
-use crate::home::Home;
 use crate::producers::snapshot::{self, SNAPSHOT_BYTES_MAX};
 use crate::producers::{Facts, Producers};
 use crate::segment::Segment;
@@ -25,32 +24,33 @@ struct Step {
     size: usize,
 }
 
-impl Log {
-    /// Offsets of the producer snapshots on disk, rising.
-    pub(super) fn snapshots(home: &Home) -> io::Result<Vec<i64>> {
-        let entries = home.disk().list(&home.path())?;
-        let parsed = entries.iter().filter_map(|entry| FileKind::parse(&entry.name));
-        let mut offsets: Vec<i64> =
-            parsed.filter(|(_, kind)| *kind == FileKind::Snapshot).map(|(offset, _)| offset).collect();
-        offsets.sort_unstable();
-        Ok(offsets)
-    }
+/// Offsets of the producer snapshots among the names of a directory's files, rising.
+pub(super) fn snapshots_among<'a>(names: impl Iterator<Item = &'a str>) -> Vec<i64> {
+    let parsed = names.filter_map(FileKind::parse);
+    let mut offsets: Vec<i64> =
+        parsed.filter(|(_, kind)| *kind == FileKind::Snapshot).map(|(offset, _)| offset).collect();
+    offsets.sort_unstable();
+    offsets
+}
 
+impl Log {
     /// Rebuilds producer state and epochs from the newest snapshot at or below the end.
     pub(super) fn reload_producers(&mut self, now: WallClock) -> io::Result<()> {
-        let from = self.load_snapshot(self.end(), now)?;
+        let entries = self.home().disk().list(&self.home().path())?;
+        let snapshots = snapshots_among(entries.iter().map(|entry| entry.name.as_str()));
+        let from = self.load_snapshot(snapshots, self.end(), now)?;
         self.replay(from)
     }
 
-    /// Loads the newest readable snapshot at or below `limit`; unreadable ones are removed. Answers where to replay from.
-    pub(super) fn load_snapshot(&mut self, limit: i64, now: WallClock) -> io::Result<i64> {
+    /// Loads the newest readable one of the snapshots at `offsets` that is at or below `limit`; unreadable ones are
+    /// removed. Answers where to replay from.
+    pub(super) fn load_snapshot(&mut self, mut offsets: Vec<i64>, limit: i64, now: WallClock) -> io::Result<i64> {
         self.producers.clear();
-        let mut offsets = Log::snapshots(self.home())?;
         offsets.retain(|offset| *offset <= limit);
         let start = self.view.local_start().0;
         while let Some(offset) = offsets.pop() {
             let path = self.home().file_path(offset, FileKind::Snapshot);
-            let bytes = self.home().disk().read(&path, SNAPSHOT_BYTES_MAX)?.unwrap_or_default();
+            let Some(bytes) = self.home().disk().read(&path, SNAPSHOT_BYTES_MAX)? else { continue };
             match snapshot::read(&bytes, now.0, self.config.producer_expiration_ms) {
                 Ok(producers) => {
                     self.producers = producers;

@@ -113,6 +113,9 @@ impl Log {
         if planted::active(Bug::LostSnapshot) {
             return Ok(());
         }
+        // A replay begins at the snapshot: terms before it are known from their file alone.
+        self.write_epochs()?;
+        self.has_snapshot = true;
         let path = self.home().file_path(offset, FileKind::Snapshot);
         let file = self.home().disk().open(&path, Open::Create)?;
         file.set_len(0)?;

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file that one life of the node has opened.
@@ -203,7 +203,20 @@ impl fmt::Debug for SimLock {
     }
 }
 
-impl DirLock for SimLock {}
+impl DirLock for SimLock {
+    fn covers(&self, _path: &Path) -> bool {
+        true
+    }
+
+    fn sync_file_system(&self) -> io::Result<()> {
+        let mut world = self.world.lock();
+        if world.check_up()? != self.generation {
+            return Err(io::Error::other("the lock was taken by a process that is dead"));
+        }
+        world.pass_sync_time();
+        world.sync_everything(&self.dir)
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {

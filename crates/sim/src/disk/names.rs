@@ -149,6 +149,21 @@ impl Names {
         }
     }
 
+    /// Puts the entries of all directories on the device.
+    pub(super) fn sync_dirs(&mut self) {
+        for change in std::mem::take(&mut self.changes) {
+            change.edits.iter().for_each(|edit| self.apply(edit, true));
+        }
+    }
+
+    /// What every file holds, those without a name included.
+    pub(super) fn contents(&mut self) -> impl Iterator<Item = &mut Content> {
+        self.nodes.values_mut().filter_map(|node| match node {
+            Node::File { content, .. } => Some(content),
+            Node::Dir { .. } => None,
+        })
+    }
+
     /// Keeps of each directory some first part of its unsynced changes, and of each file what its device may hold.
     pub(super) fn lose_power(&mut self, random: &mut Random) {
         let mood = Mood::draw(random);

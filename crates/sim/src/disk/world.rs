@@ -210,6 +210,29 @@ impl World {
         len.saturating_add(usize::try_from(free).unwrap_or(usize::MAX))
     }
 
+    /// Syncs every file and directory; where the node crashes in it, some files and no directory.
+    pub(super) fn sync_everything(&mut self, path: &Path) -> io::Result<()> {
+        let begun = self.begin(Operation::Sync, path);
+        let random = &mut self.random;
+        for content in self.names.contents() {
+            let capture = content.begin_sync();
+            match begun {
+                Ok(None) => content.end_sync(capture),
+                Ok(Some(_)) => content.fail_sync(capture, random),
+                Err(_) if random.coin() => content.end_sync(capture),
+                Err(_) => {}
+            }
+        }
+        match begun {
+            Ok(None) => {
+                self.names.sync_dirs();
+                Ok(())
+            }
+            Ok(Some(_)) => Err(eio()),
+            Err(how) => Err(self.crash_in(Operation::Sync, path, how)),
+        }
+    }
+
     /// What a sync of these files takes.
     pub(super) fn sync_time<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Duration {
         let now = self.clock.monotonic();

@@ -12,10 +12,22 @@ fn offset_of(name: &str) -> Option<(i64, FileKind)> {
 }
 
 /// Removes `.deleted` and `.cleaned` files, and finishes the swaps of a compaction that was complete: the segments they
-/// replace go, then the suffix does.
-pub(super) fn settle(home: &Home) -> io::Result<()> {
+/// replace go, then the suffix does. Answers the names of the files that are there then, sorted.
+pub(super) fn settle(home: &Home) -> io::Result<Vec<String>> {
+    let names = list(home)?;
+    if !names.iter().any(|name| [DELETED, CLEANED, SWAP].iter().any(|suffix| name.ends_with(suffix))) {
+        return Ok(names);
+    }
+    settle_names(home, &names)?;
+    list(home)
+}
+
+fn list(home: &Home) -> io::Result<Vec<String>> {
+    Ok(home.disk().list(&home.path())?.into_iter().map(|entry| entry.name).collect())
+}
+
+fn settle_names(home: &Home, names: &[String]) -> io::Result<()> {
     let path = home.path();
-    let names: Vec<String> = home.disk().list(&path)?.into_iter().map(|entry| entry.name).collect();
     let with = |suffix: &'static str| names.iter().filter_map(move |name| name.strip_suffix(suffix));
     for name in names.iter().filter(|name| name.ends_with(DELETED) && !name.contains(".checkpoint")) {
         home.disk().remove_file(&path.join(name))?;
@@ -31,7 +43,7 @@ pub(super) fn settle(home: &Home) -> io::Result<()> {
             Some(_) | None => home.disk().remove_file(&path.join(format!("{name}{SWAP}")))?,
         }
     }
-    finish_swaps(home, &names, &swaps)
+    finish_swaps(home, names, &swaps)
 }
 
 fn finish_swaps(home: &Home, names: &[String], swaps: &[(String, i64, FileKind)]) -> io::Result<()> {

@@ -59,7 +59,11 @@ struct Indexed {
     tail: Tail,
     from: u64,
     last_time: TimeEntry,
+    /// The only entry of the time index, beside an offset index without any: whether it is true is not known yet.
+    only_time: Option<TimeEntry>,
 }
+
+const NO_TIME: TimeEntry = TimeEntry { timestamp: -1, relative: 0 };
 
 impl Log {
     /// Loads a segment of `size` bytes as the active one; its file and indexes are cut to what is good. Also answers how
@@ -81,6 +85,7 @@ impl Log {
         active.written_back = size;
         active.snapshot_size = size;
         if size == 0 {
+            drop_indexes(&segment, home)?;
             return Ok(Loaded { active, is_damaged: false });
         }
         let mut file = placeholder.log_file(home)?;
@@ -91,7 +96,11 @@ impl Log {
         }
         active.first_timestamp = first_timestamp(&*file, size)?;
         let first = active.first_timestamp;
-        let (good, end) = self.walk(&mut active, &*file, (indexed.from, stored), check)?;
+        let mut only_time = indexed.only_time;
+        let (good, end) = self.walk((&mut active, &mut only_time), &*file, (indexed.from, stored), check)?;
+        if only_time.is_some() {
+            drop_indexes(&segment, home)?;
+        }
         if good == indexed.from && indexed.from > 0 {
             // Not even the last batch that the index knows is good: what the index says is worth nothing.
             return self.load_segment(stored, Check::All { from_device: false }, now);
@@ -114,7 +123,7 @@ impl Log {
     /// position up to which they are good.
     fn walk(
         &self,
-        active: &mut Active,
+        (active, only_time): (&mut Active, &mut Option<TimeEntry>),
         file: &dyn File,
         (from, stored): (u64, Stored),
         check: Check,
@@ -145,7 +154,11 @@ impl Log {
                 }
             }
             active.index(&Placed { position, size: size as u64, last_offset, max_timestamp }, interval);
+            *only_time = only_time.filter(|entry| !active.adopt_time(*entry));
             if active.tail_is_full() {
+                if only_time.take().is_some() {
+                    drop_indexes(&active.segment, self.home())?;
+                }
                 active.store_tail(self.home())?;
             }
             end = last_offset + 1;
@@ -166,17 +179,32 @@ fn first_timestamp(file: &dyn File, size: u64) -> io::Result<i64> {
 fn drop_indexes(segment: &Segment, home: &Home) -> io::Result<Indexed> {
     for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
         if let Some(file) = segment.index_file(home, kind)? {
-            file.set_len(0)?;
+            empty(&*file)?;
         }
     }
-    let last_time = TimeEntry { timestamp: -1, relative: 0 };
-    Ok(Indexed { tail: Tail::default(), from: 0, last_time })
+    Ok(Indexed { tail: Tail::default(), from: 0, last_time: NO_TIME, only_time: None })
+}
+
+/// Emptying what is empty would still be a write.
+fn empty(file: &dyn File) -> io::Result<()> {
+    if file.is_empty()? { Ok(()) } else { file.set_len(0) }
+}
+
+/// Indexes of a segment without an entry in its offset index. The time index may have got one when the log was closed; it
+/// is kept if the walk finds that it speaks of a batch.
+fn short_indexes(segment: &Segment, home: &Home) -> io::Result<Indexed> {
+    match segment.index_file(home, FileKind::TimeIndex)? {
+        Some(file) if file.len()? == TimeEntry::SIZE as u64 => {
+            let only_time = Some(entry_at::<TimeEntry>(&*file, 0)?);
+            Ok(Indexed { tail: Tail::default(), from: 0, last_time: NO_TIME, only_time })
+        }
+        Some(_) | None => drop_indexes(segment, home),
+    }
 }
 
 /// Reads the ends of the index files and cuts what is no entry of this segment: the zeros that a killed Kafka leaves
 /// behind the last entry, and entries behind `size`.
 fn read_indexes(segment: &Segment, home: &Home, size: u64) -> io::Result<Indexed> {
-    let none = TimeEntry { timestamp: -1, relative: 0 };
     let offsets = segment.index_file(home, FileKind::OffsetIndex)?;
     let last = match &offsets {
         Some(file) => {
@@ -186,9 +214,10 @@ fn read_indexes(segment: &Segment, home: &Home, size: u64) -> io::Result<Indexed
         None => None,
     };
     let Some((offset_count, last)) = last else {
-        return drop_indexes(segment, home);
+        return short_indexes(segment, home);
     };
-    let mut indexed = Indexed { tail: Tail::default(), from: u64::from(last.position), last_time: none };
+    let from = u64::from(last.position);
+    let mut indexed = Indexed { tail: Tail::default(), from, last_time: NO_TIME, only_time: None };
     indexed.tail.offsets_stored = offset_count;
     if let Some(file) = segment.index_file(home, FileKind::TimeIndex)? {
         let inside = |entry: &TimeEntry| (entry.timestamp, entry.relative) != (0, 0) && entry.relative <= last.relative;

@@ -98,7 +98,8 @@ impl Story {
             7 => self.fill_up().await,
             8 | 9 => self.crash_in_leader_change(),
             10 => self.node.clock().jump_wall(self.random.below(100_000) as i64 - 50_000),
-            _ => self.change_leader(),
+            11 => self.change_leader(),
+            _ => self.crash_after_leader_change().await,
         }
     }
 
@@ -173,6 +174,14 @@ impl Story {
         let disk = self.node.disk();
         disk.crash_at(disk.operations() + self.random.below(8), how);
         self.change_leader();
+        self.crash_now();
+    }
+
+    /// Crashes about when the first batches of the new term are written: what they do not cover of the term before must be gone.
+    async fn crash_after_leader_change(&mut self) {
+        self.change_leader();
+        let time = Duration::from_micros(self.random.below(5_000));
+        self.sim.sleep(time).await;
         self.crash_now();
     }
 
