@@ -157,21 +157,30 @@ async fn flush_due(storage: &Storage) {
 
 /// Syncs partitions of a directory, including their active segments where the flag says so.
 async fn sync(host: &Host, dir: &Arc<LogDir>, group: &[(Arc<Partition>, bool)]) {
-    let mut flushed = Vec::with_capacity(group.len());
-    let mut flushes: Vec<Flush> = Vec::with_capacity(group.len());
-    for (partition, active) in group {
-        match partition.when_free(|log| log.flush(*active)).await {
-            Ok(Some(flush)) => {
-                flushed.push((partition, flush.through));
-                flushes.push(flush);
+    let (own, group) = (dir.clone(), group.to_vec());
+    // It opens and writes small files, which a worker must not wait for.
+    let prepare = move || {
+        let mut flushes = Vec::with_capacity(group.len());
+        for (partition, active) in group {
+            match partition.on_thread(|log| log.flush(active)) {
+                Ok(Some(flush)) => flushes.push((partition, flush)),
+                Ok(None) => {}
+                Err(error) => own.fail("prepare a sync", &error),
             }
-            Ok(None) => {}
-            Err(error) => dir.fail("prepare a sync", &error),
         }
-    }
+        flushes
+    };
+    let flushes = on_lane(host, dir.lane(), prepare).await;
+    sync_flushes(host, dir, flushes).await;
+}
+
+/// Syncs what logs have given out, and tells them.
+async fn sync_flushes(host: &Host, dir: &Arc<LogDir>, flushes: Vec<(Arc<Partition>, Flush)>) {
+    let (partitions, mut flushes): (Vec<_>, Vec<_>) = flushes.into_iter().unzip();
+    let through: Vec<_> = flushes.iter().map(|flush| flush.through).collect();
     if dir.sync(&mut flushes).await.is_ok() {
         let now = host.clock.wall();
-        for (partition, through) in flushed {
+        for (partition, through) in partitions.into_iter().zip(through) {
             partition.when_free(|log| log.flushed(through, now)).await;
         }
     }
@@ -284,12 +293,6 @@ async fn close_group(host: &Host, dir: &Arc<LogDir>, group: &[Arc<Partition>]) {
         }
         flushes
     };
-    let (partitions, mut flushes): (Vec<_>, Vec<_>) = on_lane(host, dir.lane(), work).await.into_iter().unzip();
-    let through: Vec<_> = flushes.iter().map(|flush| flush.through).collect();
-    if dir.sync(&mut flushes).await.is_ok() {
-        let now = host.clock.wall();
-        for (partition, through) in partitions.into_iter().zip(through) {
-            partition.when_free(|log| log.flushed(through, now)).await;
-        }
-    }
+    let flushes = on_lane(host, dir.lane(), work).await;
+    sync_flushes(host, dir, flushes).await;
 }
