@@ -23,7 +23,7 @@ pub(super) fn sync(scope: Scope<'_>, group: Option<&ClassicGroup>, sync: Sync, t
     let mut draft = Draft::new(scope, group);
     match group.state() {
         State::Empty | State::Preparing(_) => draft.refuse(ticket, Fault::RebalanceInProgress),
-        State::Completing => draft.await_assignment(member, sync, ticket),
+        State::Completing => draft.keep_until_assigned(member, sync, ticket),
         State::Stable => {
             let answer = draft.synced(member);
             draft.answer(ticket, Ok(Answer::Synced(answer)));
@@ -47,7 +47,7 @@ fn validate<'a>(group: &'a ClassicGroup, sync: &Sync) -> Result<&'a Arc<Member>,
 }
 
 impl Draft<'_> {
-    fn await_assignment(&mut self, member: &Member, sync: Sync, ticket: Ticket) {
+    fn keep_until_assigned(&mut self, member: &Member, sync: Sync, ticket: Ticket) {
         if let Some(before) = member.syncing {
             self.refuse(before, Fault::RebalanceInProgress);
         }

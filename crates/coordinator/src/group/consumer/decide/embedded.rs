@@ -19,7 +19,7 @@ pub(super) struct Subscription {
 /// The version in front, a later one than the last known read as the last.
 fn version(cursor: &mut Cursor<'_>) -> Option<ApiVersion> {
     let most = ConsumerProtocolSubscription::VERSIONS.max;
-    cursor.i16().ok().filter(|version| *version >= 0).map(|version| ApiVersion(version.min(most)))
+    cursor.i16().ok().filter(|version| !version.is_negative()).map(|version| ApiVersion(version.min(most)))
 }
 
 /// Reads a subscription; None for one that is malformed.
