@@ -346,9 +346,10 @@ fn answered(answer: &group::Answer) -> String {
         },
         group::Answer::Listed(listings) => listings.iter().map(listing).collect::<Vec<_>>().join(", "),
         group::Answer::Done => "done".to_owned(),
-        group::Answer::Consumer(_) | group::Answer::Offsets(_) | group::Answer::DescribedConsumer(_) => {
-            panic!("no answer of a classic group")
-        }
+        group::Answer::Consumer(_)
+        | group::Answer::Offsets(_)
+        | group::Answer::DescribedConsumer(_)
+        | group::Answer::Surveyed(_) => panic!("no answer of a classic group"),
     }
 }
 
