@@ -37,6 +37,7 @@ STORIES = {
     "franz-go, cooperative-sticky": (["go"] * 5, ["assignor=cooperative-sticky"]),
     "kafkajs": (["kafkajs"] * 5, []),
     "kafka-python, range": (["python"] * 5, ["assignor=range"]),
+    "kafka-python, cooperative-sticky": (["python"] * 5, ["assignor=cooperative-sticky"]),
     "four clients in one group, range": (["librdkafka", "python", "go", "java", "librdkafka"], ["assignor=range"]),
     "java, KIP-848": (["java"] * 5, ["protocol=consumer"]),
     "java, KIP-848, range": (["java"] * 5, ["protocol=consumer", "group.remote.assignor=range"]),
