@@ -14,6 +14,7 @@ use ottla_wire::ids::{LeaderEpoch, PartitionIndex};
 use replica::Led;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -40,6 +41,8 @@ pub(crate) struct Coordinators {
     running: ArcSwap<BTreeMap<i32, Running>>,
     /// The cluster as every machine is told it.
     news: watch::Sender<Command>,
+    /// The broker stops: no machine begins any more.
+    finished: AtomicBool,
 }
 
 impl Coordinators {
@@ -51,6 +54,7 @@ impl Coordinators {
             config: config.clone(),
             running: ArcSwap::default(),
             news: watch::Sender::new(Command::Image(Arc::default())),
+            finished: AtomicBool::new(false),
         }
     }
 
@@ -66,6 +70,9 @@ impl Coordinators {
 
     /// Follows a newer image, whose partitions are open already: machines begin and end with this broker's leadership.
     pub(crate) fn apply(&self, image: &Arc<Image>) {
+        if self.finished.load(Ordering::SeqCst) {
+            return;
+        }
         self.news.send_replace(Command::Image(image.clone()));
         let topic = image.topic(OFFSETS_TOPIC);
         let hosted = topic.and_then(|topic| self.registry.by_id(topic.id));
@@ -128,6 +135,7 @@ impl Coordinators {
     /// Has every machine finish what it has decided, and waits for that within a bound. Who still waits for an answer
     /// is told to look for another coordinator.
     pub(crate) async fn finish(&self) {
+        self.finished.store(true, Ordering::SeqCst);
         let running = self.running.swap(Arc::default());
         for one in running.values() {
             one.orders.send_replace(Order::Finish);

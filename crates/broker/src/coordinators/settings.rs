@@ -13,7 +13,6 @@ fn range(range: DurationRange) -> Range {
 /// What groups go by.
 pub(super) fn groups(config: &GroupsConfig) -> GroupSettings {
     GroupSettings {
-        consumer_protocol: config.consumer_protocol,
         classic_session: range(config.classic_session),
         initial_rebalance_delay: config.initial_rebalance_delay,
         classic_size_max: config.classic_size_max,

@@ -14,8 +14,6 @@ pub struct Range {
 /// What the coordinator goes by. Names and units are those of the settings they come from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct GroupSettings {
-    /// `group.coordinator.rebalance.protocols` has `consumer`, and `group.version` allows it.
-    pub consumer_protocol: bool,
     /// `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
     pub classic_session: Range,
     /// `group.initial.rebalance.delay.ms`.
@@ -84,7 +82,6 @@ const fn seconds(seconds: u64) -> Duration {
 impl Default for GroupSettings {
     fn default() -> GroupSettings {
         GroupSettings {
-            consumer_protocol: true,
             classic_session: Range { min: seconds(6), max: seconds(1800) },
             initial_rebalance_delay: seconds(3),
             classic_size_max: i32::MAX as usize,

@@ -16,9 +16,9 @@ use std::sync::Arc;
 /// The feature that a cluster has finalized once all its brokers know KIP-848.
 const FEATURE: &str = "group.version";
 
-/// Whether the cluster has finalized KIP-848.
+/// Whether the cluster has finalized KIP-848, and this broker's settings leave it on.
 pub(crate) fn is_served(cx: &Cx) -> bool {
-    cx.image().feature(FEATURE) > 0
+    cx.config().groups.consumer_protocol && cx.image().feature(FEATURE) > 0
 }
 
 /// Answers the member's epoch, and its partitions where they have changed.
