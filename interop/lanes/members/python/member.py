@@ -21,15 +21,20 @@ ASSIGNORS = {
 class Told(ConsumerRebalanceListener):
     """Prints the assignment."""
 
-    def __init__(self, consumer):
+    def __init__(self, consumer, keeps):
         self.consumer = consumer
+        self.keeps = keeps
 
     def on_partitions_revoked(self, revoked):
-        pass
+        # Who keeps the others is not told when a rebalance gives it nothing.
+        if self.keeps:
+            self.tell(self.consumer.assignment() - set(revoked))
 
     def on_partitions_assigned(self, assigned):
-        owned = sorted(f"{each.topic}:{each.partition}" for each in self.consumer.assignment())
-        print(f"assigned {','.join(owned)}", flush=True)
+        self.tell(self.consumer.assignment())
+
+    def tell(self, places):
+        print(f"assigned {','.join(sorted(f'{each.topic}:{each.partition}' for each in places))}", flush=True)
 
 
 def main(address, group, topics, options):
@@ -41,7 +46,7 @@ def main(address, group, topics, options):
         group_instance_id=options.get("instance"), session_timeout_ms=int(options.get("session", 6000)),
         heartbeat_interval_ms=1000, max_poll_interval_ms=60000, metadata_max_age_ms=2000,
         partition_assignment_strategy=[ASSIGNORS[options.get("assignor", "range")]])
-    consumer.subscribe(topics.split(","), listener=Told(consumer))
+    consumer.subscribe(topics.split(","), listener=Told(consumer, options.get("assignor") == "cooperative-sticky"))
     while not ended:
         polled = consumer.poll(timeout_ms=200, max_records=200)
         for place, records in polled.items():
