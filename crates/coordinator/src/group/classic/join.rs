@@ -25,9 +25,6 @@ pub fn validate(scope: Scope<'_>, join: &Join) -> Result<(), Fault> {
 }
 
 pub(super) fn join(scope: Scope<'_>, group: Option<&ClassicGroup>, join: Join, ticket: Ticket) -> Outcome {
-    if let Err(fault) = validate(scope, &join) {
-        return Outcome::answer(ticket, Err(fault));
-    }
     let Some(group) = group else {
         if !join.who.member_id.is_empty() {
             return Outcome::answer(ticket, Err(Fault::UnknownMember(join.who.member_id)));

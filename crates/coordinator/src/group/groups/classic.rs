@@ -14,6 +14,11 @@ impl Groups {
     /// JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
     pub(super) fn decide_classic(&self, command: classic::Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         let group_id = command.group().clone();
+        if let classic::Command::Join(join) = &command
+            && let Err(fault) = classic::validate_join(self.scope(&group_id, now), join)
+        {
+            return Decision::answer(ticket, Err(fault));
+        }
         match self.groups.get(&group_id) {
             None => self.classic_outcome(&group_id, classic::decide(self.scope(&group_id, now), None, command, ticket)),
             Some(Group::Classic(group)) => {
