@@ -6,6 +6,7 @@ mod encode;
 mod layout;
 mod records;
 mod structs;
+mod tables;
 
 use crate::convert;
 use crate::definition::Document;
@@ -35,6 +36,7 @@ pub fn files(root: &Path) -> Result<BTreeMap<String, String>, String> {
     for (name, text) in records::modules(&documents) {
         put(&name, text);
     }
+    put("layouts.rs", tables::file(&documents));
     put("mod.rs", api::root(&apis(&documents)));
     out.insert(LIST.to_owned(), records::list(&documents));
     Ok(out)

@@ -3,6 +3,8 @@
 
 pub mod api;
 pub mod framed;
+pub mod json;
+pub mod layout;
 #[expect(clippy::field_reassign_with_default, reason = "decoders fill a default field by field")]
 #[rustfmt::skip]
 mod generated;

@@ -101,7 +101,9 @@ pub(super) fn root(apis: &[&Document]) -> String {
     let mut names: Vec<String> = apis.iter().map(|api| snake(api.api.as_deref().unwrap_or_default())).collect();
     names.extend(["header", "records"].map(str::to_owned));
     names.sort();
-    let mut out = format!("//! Every API, header and record.\n{MARK}\n\npub(crate) mod keys;\npub(crate) mod table;\n");
+    let mut out = format!(
+        "//! Every API, header and record.\n{MARK}\n\npub(crate) mod keys;\npub(crate) mod layouts;\npub(crate) mod table;\n"
+    );
     for name in names {
         writeln!(out, "pub mod {name};").expect(INFALLIBLE);
     }

@@ -46,6 +46,28 @@ pub(crate) struct Arguments {
     /// Read values as records of the metadata log.
     #[arg(long)]
     cluster_metadata_decoder: bool,
+    /// Read keys and values as records of __consumer_offsets.
+    #[arg(long)]
+    offsets_decoder: bool,
+    /// Read keys and values as records of __transaction_state.
+    #[arg(long)]
+    transaction_log_decoder: bool,
+    /// Read keys and values as records of __share_group_state.
+    #[arg(long)]
+    share_group_state_decoder: bool,
+}
+
+impl Arguments {
+    /// The first that was asked for, in the order of Kafka's tool.
+    fn decoder(&self) -> Decoder {
+        let asked = [
+            (self.offsets_decoder, Decoder::Offsets),
+            (self.transaction_log_decoder, Decoder::Transactions),
+            (self.cluster_metadata_decoder, Decoder::Metadata),
+            (self.share_group_state_decoder, Decoder::Shares),
+        ];
+        asked.into_iter().find(|(is_asked, _)| *is_asked).map_or(Decoder::Text, |(_, decoder)| decoder)
+    }
 }
 
 /// Prints the files, then what does not fit between them.
@@ -67,11 +89,13 @@ fn dump(arguments: &Arguments, file: &Path, report: &mut Report) -> Result<(), F
     };
     match file.extension().and_then(|extension| extension.to_str()) {
         Some("log" | "checkpoint") => {
+            let decoder = arguments.decoder();
+            let contents = arguments.print_data_log || decoder != Decoder::Text;
             let options = SegmentOptions {
-                records: arguments.deep_iteration || arguments.print_data_log,
-                contents: arguments.print_data_log || arguments.cluster_metadata_decoder,
+                records: arguments.deep_iteration || contents,
+                contents,
                 metadata: !arguments.skip_record_metadata,
-                decoder: if arguments.cluster_metadata_decoder { Decoder::Metadata } else { Decoder::Text },
+                decoder,
                 bytes_max: arguments.max_bytes,
             };
             segment::dump(file, &options, report)

@@ -58,12 +58,13 @@ fn line(batch: &ValidBatch<'_>, record: &Record<'_>, options: &SegmentOptions) -
     }
     if options.contents && !batch.is_control() {
         let mut prefix = if options.metadata { " " } else { "| " };
-        if let Some(key) = record.key {
-            line.push_str(&format!("{prefix}key: {}", options.decoder.key(key)));
+        let (key, payload) = options.decoder.show(record).map_err(Failure::new)?;
+        if let Some(key) = key {
+            line.push_str(&format!("{prefix}key: {key}"));
             prefix = " ";
         }
-        if let Some(value) = record.value {
-            line.push_str(&format!("{prefix}payload: {}", options.decoder.value(value)));
+        if let Some(payload) = payload {
+            line.push_str(&format!("{prefix}payload: {payload}"));
         }
     }
     Ok(line)

@@ -1,0 +1,151 @@
+//! Records as tables of fields, for those who show or compare records of any kind without knowing each.
+//!
+//! ```
+//! use ottla_messages::layout::{Kind, Layout};
+//! use ottla_wire::ApiVersion;
+//!
+//! let key = Layout::find("group", Kind::Key, 1).expect("group coordinators write offsets");
+//! let bytes = b"\0\x01g\0\x01t\0\0\0\x07";
+//! assert_eq!(key.json(bytes, ApiVersion(0)).unwrap(), r#"{"group":"g","topic":"t","partition":7}"#);
+//! ```
+
+use crate::generated::layouts::LAYOUTS;
+use crate::json::{self, Value};
+use ottla_wire::{ApiVersion, Cursor, DecodeError};
+
+/// Which part of a log's record a layout is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A coordinator record's key.
+    Key,
+    /// A coordinator record's value.
+    Value,
+    /// Neither: all there is.
+    Whole,
+}
+
+/// How a record lies in bytes.
+#[derive(Debug)]
+pub struct Layout {
+    /// The folder of its definition: `metadata`, `group`, `transaction`, `share`, `control`, …
+    pub group: &'static str,
+    /// Kafka's name.
+    pub name: &'static str,
+    /// Which part it is.
+    pub kind: Kind,
+    /// The number by which its log names it; -1 without one.
+    pub key: i16,
+    /// First and last version.
+    pub(crate) versions: (i16, i16),
+    pub(crate) flexible_from: i16,
+    pub(crate) fields: &'static [Field],
+}
+
+impl Layout {
+    /// The layout that a log of `group` means by the number `key`.
+    #[must_use]
+    pub fn find(group: &str, kind: Kind, key: i16) -> Option<&'static Layout> {
+        LAYOUTS.iter().find(|layout| layout.group == group && layout.kind == kind && layout.key == key)
+    }
+
+    /// The layout with Kafka's name `name` in `group`.
+    #[must_use]
+    pub fn named(group: &str, name: &str) -> Option<&'static Layout> {
+        LAYOUTS.iter().find(|layout| layout.group == group && layout.name == name)
+    }
+
+    /// Whether the version exists.
+    #[must_use]
+    pub fn has(&self, version: ApiVersion) -> bool {
+        (self.versions.0..=self.versions.1).contains(&version.0)
+    }
+
+    /// Kafka's name of the record's type, as its tools print it: `REGISTER_BROKER_RECORD`.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        let mut out = String::new();
+        for letter in self.name.chars() {
+            if letter.is_ascii_uppercase() && !out.is_empty() {
+                out.push('_');
+            }
+            out.push(letter.to_ascii_uppercase());
+        }
+        out
+    }
+
+    /// The record in `bytes` as the JSON of Kafka's tools. Bytes behind it are passed over.
+    pub fn json(&self, bytes: &[u8], version: ApiVersion) -> Result<String, DecodeError> {
+        self.json_with(bytes, version, &mut |_, _| None)
+    }
+
+    /// As `json`; `replace` sees each text, number and byte string by name, and may answer other JSON for it.
+    pub fn json_with(
+        &self,
+        bytes: &[u8],
+        version: ApiVersion,
+        replace: &mut dyn FnMut(&str, &Value<'_>) -> Option<String>,
+    ) -> Result<String, DecodeError> {
+        let flexible = version.0 >= self.flexible_from;
+        json::Writer { version: version.0, flexible, replace }.object(self.fields, &mut Cursor::new(bytes))
+    }
+}
+
+/// One field of a layout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    /// As in JSON.
+    pub(crate) name: &'static str,
+    pub(crate) base: Base,
+    pub(crate) is_array: bool,
+    /// Versions that have it.
+    pub(crate) versions: (i16, i16),
+    /// Versions in which it may be null.
+    pub(crate) null_versions: (i16, i16),
+    /// Tag, and the versions that have it as a tagged field.
+    pub(crate) tag: Option<(u32, (i16, i16))>,
+    /// Default of a tagged field as JSON: that one is not shown.
+    pub(crate) default: &'static str,
+}
+
+/// What a field, or each element of an array, is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base {
+    Bool,
+    Int8,
+    Int16,
+    Uint16,
+    Int32,
+    Uint32,
+    Int64,
+    Float64,
+    Uuid,
+    Text,
+    Bytes,
+    Struct(&'static [Field]),
+}
+
+const NEVER: (i16, i16) = (i16::MAX, -1);
+
+/// A field of every version that is never null and has no tag.
+pub(crate) const fn field(name: &'static str, base: Base) -> Field {
+    let versions = (0, i16::MAX);
+    Field { name, base, is_array: false, versions, null_versions: NEVER, tag: None, default: "" }
+}
+
+impl Field {
+    pub(crate) const fn array(self) -> Field {
+        Field { is_array: true, ..self }
+    }
+
+    pub(crate) const fn within(self, first: i16, last: i16) -> Field {
+        Field { versions: (first, last), ..self }
+    }
+
+    pub(crate) const fn null_within(self, first: i16, last: i16) -> Field {
+        Field { null_versions: (first, last), ..self }
+    }
+
+    pub(crate) const fn tagged(self, tag: u32, first: i16, last: i16, default: &'static str) -> Field {
+        Field { tag: Some((tag, (first, last))), default, ..self }
+    }
+}
