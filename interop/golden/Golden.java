@@ -27,6 +27,7 @@ import org.apache.kafka.common.utils.internals.ImplicitLinkedHashCollection;
  *
  * <p>{@code write LIST ROUNDS OUT}: random instances and the default of every message of LIST (name, first, last version).
  * {@code echo IN}: reads each line's bytes and writes them again; what differs is printed and makes the exit code 1.
+ * {@code json IN OUT}: each line that is neither request nor response nor header, and behind it what is read as JSON.
  */
 public final class Golden {
     private static final String[] PACKAGES = {
@@ -40,6 +41,7 @@ public final class Golden {
         switch (words[0]) {
             case "write" -> write(words[1], Integer.parseInt(words[2]), words[3]);
             case "echo" -> echo(words[1]);
+            case "json" -> json(words[1], words[2]);
             default -> throw new IllegalArgumentException(words[0]);
         }
     }
@@ -98,6 +100,24 @@ public final class Golden {
         }
         System.out.println(count + " instances read and written by Apache Kafka, " + wrong + " differ");
         System.exit(wrong == 0 && count > 0 ? 0 : 1);
+    }
+
+    private static void json(String in, String out) throws Exception {
+        try (BufferedReader lines = new BufferedReader(new FileReader(in, StandardCharsets.UTF_8));
+                PrintWriter to = new PrintWriter(out, StandardCharsets.UTF_8)) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                String[] part = line.split(" ", -1);
+                if (part[0].endsWith("Request") || part[0].endsWith("Response") || part[0].endsWith("Header")) {
+                    continue;
+                }
+                Message message = instance(part[0]);
+                short version = Short.parseShort(part[1]);
+                message.read(new ByteBufferAccessor(ByteBuffer.wrap(HexFormat.of().parseHex(part[3]))), version);
+                Class<?> converter = Class.forName(message.getClass().getName() + "JsonConverter");
+                Method write = converter.getMethod("write", message.getClass(), short.class);
+                to.println(line + " " + write.invoke(null, message, version));
+            }
+        }
     }
 
     private static Message instance(String name) throws Exception {

@@ -50,7 +50,12 @@ impl Writer<'_> {
             let (tag, mut inner) = cursor.tag(&mut last)?;
             let Some(at) = tagged.get(&tag) else { continue };
             let field = &fields[*at];
-            let text = self.field(field, &mut inner)?;
+            let is_null = field.is_struct() && self.is_in(field.null_versions) && inner.uvarint()? == 0;
+            let text = match (is_null, field.base) {
+                (true, _) => "null".to_owned(),
+                (false, Base::Struct(inside)) if !field.is_array => self.object(inside, &mut inner)?,
+                (false, _) => self.field(field, &mut inner)?,
+            };
             cursor.close_tag(&inner, field.name)?;
             parts[*at] = Some(text).filter(|text| text != field.default);
         }

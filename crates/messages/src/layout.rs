@@ -42,6 +42,11 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Every record's.
+    pub fn all() -> impl Iterator<Item = &'static Layout> {
+        LAYOUTS.iter()
+    }
+
     /// The layout that a log of `group` means by the number `key`.
     #[must_use]
     pub fn find(group: &str, kind: Kind, key: i16) -> Option<&'static Layout> {
@@ -133,6 +138,11 @@ pub(crate) const fn field(name: &'static str, base: Base) -> Field {
 }
 
 impl Field {
+    /// Whether it is one struct.
+    pub(crate) fn is_struct(&self) -> bool {
+        matches!(self.base, Base::Struct(_)) && !self.is_array
+    }
+
     pub(crate) const fn array(self) -> Field {
         Field { is_array: true, ..self }
     }

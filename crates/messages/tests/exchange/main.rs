@@ -1,4 +1,4 @@
-//! The half of the lane `golden` on this side: `cargo test -p ottla-messages --test exchange -- write|check FOLDER`.
+//! The half of the lane `golden` on this side: `cargo test -p ottla-messages --test exchange -- write|check|show FOLDER`.
 #![expect(clippy::unwrap_used, reason = "a lane that cannot go on has failed")]
 
 #[path = "../messages/chance.rs"]
@@ -14,6 +14,7 @@ mod list;
 mod sample;
 
 use list::MESSAGES;
+use ottla_messages::layout::Layout;
 use ottla_wire::Encoder;
 use std::fmt::Write;
 use std::path::Path;
@@ -26,7 +27,8 @@ fn main() {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["write", folder] => write(Path::new(folder)),
         ["check", folder] => check(Path::new(folder)),
-        _ => panic!("write FOLDER or check FOLDER expected, not {words:?}"),
+        ["show", folder] => show(Path::new(folder)),
+        _ => panic!("write, check or show and a FOLDER expected, not {words:?}"),
     }
 }
 
@@ -62,4 +64,25 @@ fn check(folder: &Path) {
         }
     }
     assert!(theirs.lines().count() > 10_000, "too few instances");
+}
+
+/// Reads `theirs.json` and shows each record as JSON too, which has to be the same text.
+fn show(folder: &Path) {
+    let theirs = fs::read_to_string(folder.join("theirs.json")).unwrap();
+    for line in theirs.lines() {
+        let [name, version, round, data, json] = line.splitn(5, ' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        // Java before 19 writes some doubles with a digit too many.
+        if name == "ClientQuotaRecord" && round != "default" {
+            continue;
+        }
+        let layout = Layout::all().find(|layout| layout.name == name).unwrap_or_else(|| panic!("no layout of {name}"));
+        let shown = layout.json(&hex::read(data), hex::version(version));
+        let shown = shown.unwrap_or_else(|why| panic!("{name} version {version}: {why}: {json}"));
+        assert_eq!(shown, json, "{name} version {version}");
+    }
+    let count = theirs.lines().count();
+    assert!(count > 1_000, "too few records");
+    println!("{count} records shown as JSON as Apache Kafka shows them");
 }

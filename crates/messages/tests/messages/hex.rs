@@ -18,6 +18,12 @@ pub(crate) fn write(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes that hex digits say.
+pub(crate) fn read(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
 /// The version that `text` says.
 pub(crate) fn version(text: &str) -> ApiVersion {
     ApiVersion(text.parse().unwrap())
@@ -25,8 +31,7 @@ pub(crate) fn version(text: &str) -> ApiVersion {
 
 /// Reads an instance, writes it again and compares.
 pub(crate) fn passes(name: &str, in_version: &str, data: &str) {
-    let bytes: Vec<u8> =
-        data.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+    let bytes = read(data);
     let mut out = Encoder::new();
     assert_eq!((entry(name).pass)(&bytes, version(in_version), &mut out), Ok(()), "{name} {in_version}: {data}");
     assert_eq!(write(out.bytes()), data, "{name} {in_version}");
