@@ -1,6 +1,6 @@
 //! Bytes of a record to the JSON that Kafka's tools print, by a table of its fields.
 
-use crate::layout::{Base, Field};
+use crate::table::{Base, Field};
 use ottla_wire::{Cursor, DecodeError, Uuid};
 use std::collections::BTreeMap;
 

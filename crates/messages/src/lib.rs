@@ -9,5 +9,6 @@ pub mod layout;
 #[rustfmt::skip]
 mod generated;
 mod parts;
+mod table;
 
 pub use generated::*;
