@@ -20,6 +20,8 @@ const OFFSETS_MAX: usize = 100_000;
 const LOOKS_MAX: usize = 2000;
 /// Time that one scrape takes for look-ups.
 const LOOKS_TIME_MAX: Duration = Duration::from_secs(1);
+/// Time that all of it takes: whoever scrapes does not wait for a coordinator that waits for a disk.
+const REFRESH_TIME_MAX: Duration = Duration::from_secs(3);
 /// Bytes of a log that are read for one look-up, unless the batch is larger.
 const LOOK_BYTES: u32 = 4096;
 /// Most bytes that a compressed batch may unfold to for the time of one record; of a larger one the first record's time counts.
@@ -83,8 +85,18 @@ struct Behind {
 }
 
 impl Lags {
-    /// Finds out anew how far groups are behind.
+    /// Finds out anew how far groups are behind. Where that takes too long, what was found last is shown.
     pub(crate) async fn refresh(&self, cx: &Cx) {
+        tokio::select! {
+            biased;
+            () = self.find(cx) => {}
+            () = cx.sleep_until(cx.monotonic() + REFRESH_TIME_MAX) => {
+                tracing::warn!("the lag of groups is not known in time: the metrics show it as it was");
+            }
+        }
+    }
+
+    async fn find(&self, cx: &Cx) {
         let before = self.found.lock().clone();
         let mut found = Found { groups: survey(cx).await, times: BTreeMap::new() };
         let deadline = cx.monotonic() + LOOKS_TIME_MAX;

@@ -15,10 +15,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// Starts one with settings, `key=value`.
+    pub(crate) fn start_with(settings: &[&str]) -> Server {
         let data = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_ottla"))
             .args(["start", "--listen", "127.0.0.1:0", "--override", "ottla.http.listener=", "--data"])
             .arg(data.path().join("data"))
+            .args(settings.iter().flat_map(|setting| ["--override", *setting]))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -312,3 +312,27 @@ fn offsets_go_with_their_topic_and_do_not_come_back_with_its_name() {
     desk.pass(Duration::from_secs(1));
     assert_eq!(desk.groups.offsets().count(), 1);
 }
+
+#[test]
+fn a_survey_goes_on_behind_the_last_group_of_a_page() {
+    let mut desk = Desk::new();
+    let all: Vec<String> = (0..1500).map(|number| format!("group-{number:04}")).collect();
+    for group in &all {
+        desk.commit(group, "ant", 0, 7).expect("a commit");
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let Ok(group::Answer::Surveyed(page)) = desk.ask(group::Command::Survey(after.take())) else {
+            panic!("a survey is answered with a page")
+        };
+        for surveyed in &page.groups {
+            assert_eq!((surveyed.members, surveyed.offsets.as_slice()), (0, &[("ant".into(), 0, 7)][..]));
+        }
+        found.extend(page.groups.iter().map(|surveyed| surveyed.group.to_string()));
+        after = found.last().map(|last| last.as_str().into());
+        if page.is_last {
+            break;
+        }
+    }
+    assert_eq!(found, all);
+}
