@@ -22,9 +22,6 @@ impl Groups {
 
     /// ConsumerGroupHeartbeat and what it led to.
     pub(super) fn decide_consumer(&self, command: consumer::Command, ticket: Ticket, now: Now) -> Decision<Groups> {
-        if !self.settings.consumer_protocol {
-            return Decision::answer(ticket, Err(Fault::Unsupported));
-        }
         let world = self.world(now);
         let group_id = command.group().clone();
         let mut decision = Decision::default();
@@ -90,7 +87,6 @@ impl Groups {
     pub(super) fn describe_consumer(&self, groups: &[Arc<str>]) -> Answer {
         let default = self.settings.consumer.assignors.first().map_or("", String::as_str);
         let describe = |group_id: &Arc<str>| match self.groups.get(group_id) {
-            _ if !self.settings.consumer_protocol => Description::refused(group_id, Fault::Unsupported),
             Some(Group::Consumer(group)) => group.describe(group_id, default),
             Some(Group::Classic(_)) => Description::refused(group_id, Fault::NotConsumerGroup(group_id.clone())),
             None => Description::refused(group_id, Fault::GroupNotFound(group_id.clone())),
