@@ -50,6 +50,11 @@ MIGRATIONS = {
     "java, eager": ("java", ["assignor=range"]),
     "librdkafka": ("librdkafka", ["assignor=cooperative-sticky"]),
 }
+# Members that go on where they stood while Apache Kafka and Ottla take turns on the directory.
+MOVES = {
+    "java": ("java", ["assignor=range", "session.timeout.ms=40000"]),
+    "librdkafka-848": ("librdkafka", ["protocol=consumer"]),
+}
 STATIC = ("java", "librdkafka", "go", "python")
 
 
@@ -65,6 +70,10 @@ def run(node, server, tally, only=None):
     checks += [(f"to KIP-848 and back: {name}",
                 lambda story=story, number=number: Story(node, server, f"migration-{number}").tell_migration(*story))
                for number, (name, story) in enumerate(MIGRATIONS.items())]
+    checks += [(f"a group moves to the other server and back: {name}",
+                lambda client=client, options=options, name=name:
+                Story(node, server, f"moved-{name}").tell_move(client, options))
+               for name, (client, options) in MOVES.items()]
     return all(tally.check(name, check) for name, check in checks if only is None or only in name)
 
 
@@ -161,6 +170,33 @@ class Story:
                     self._settle()
             self._handle_all()
             self._settle()
+            self._close()
+        finally:
+            for member in self.members:
+                member.kill()
+
+    def tell_move(self, client, options):
+        """The other server opens the directory and the group goes on; then the first one again."""
+        other = "kafka" if self.server == "ottla" else "ottla"
+        try:
+            self._desk("create", ",".join(f"{name}:{partitions}" for name, partitions in self.topics.items()))
+            self._produce()
+            self._join(client, options)
+            self._join(client, options)
+            self._settle()
+            for server in (other, self.server):
+                self._handle_all()
+                offsets = json.loads(self._desk("offsets", self.group, ",".join(self.topics)))
+                before = [len(member.handled) for member in self.members]
+                self.node.stop()
+                self.node.start(server)
+                self._produce()
+                self._handle_all()
+                self._settle()
+                for member, count in zip(self.members, before):
+                    for place, first, _ in member.handled[count:]:
+                        if first < offsets[place][1]:
+                            raise AssertionError(f"{place} goes on at {first}, committed was {offsets[place][1]}")
             self._close()
         finally:
             for member in self.members:
