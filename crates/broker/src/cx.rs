@@ -220,6 +220,11 @@ impl Cx {
         on_lane(&self.host, dir.lane(), work).await
     }
 
+    /// Does work that may take long, and that no log has to do with, on a thread of its own, one piece after the other.
+    pub(crate) async fn aside<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> R {
+        on_lane(&self.host, "aside", work).await
+    }
+
     /// Has a slice that is not in memory read on the thread of its log directory.
     pub(crate) async fn read_ahead(&self, partition: &Partition, slice: &Slice) {
         let Some(file) = slice.file.clone().filter(|_| slice.length > 0) else { return };

@@ -49,28 +49,33 @@ async fn beat(cx: &Cx, call: &Call<'_, ConsumerGroupHeartbeatRequest<'_>>, group
     let brings_id = call.version.can(consumer_group_heartbeat::ID_OF_CLIENT);
     heartbeat.check(brings_id)?;
     let command = Command::Consumer(consumer::Command::Heartbeat(Box::new(heartbeat)));
-    let beat = match cx.group(group, command).await? {
+    let mut beat = match cx.group(group, command).await? {
         Answer::Consumer(consumer::Answer::Heartbeat(beat)) => *beat,
         _ => return Err(Refused::Unavailable.into()),
     };
     if !beat.unresolved.is_empty() {
-        look_up(cx, call, group, &beat.unresolved).await;
+        look_up(cx, call, group, std::mem::take(&mut beat.unresolved)).await;
     }
     Ok(beat)
 }
 
-/// Looks up patterns as this caller may see topics; what is found counts from the next heartbeat on.
+/// Looks up patterns as this caller may see topics; what is found counts from the next heartbeat on. Patterns times topics
+/// may be many, so that no worker waits for it.
 async fn look_up(
     cx: &Cx,
     call: &Call<'_, ConsumerGroupHeartbeatRequest<'_>>,
     group: &Arc<str>,
-    unresolved: &[Arc<str>],
+    unresolved: Vec<Arc<str>>,
 ) {
-    let may_see = |topic: &str| cx.allows(call.peer, Operation::Describe, Resource::Topic(topic));
-    let image = cx.image().clone();
-    let topics = patterns::resolve(unresolved.iter().cloned(), image.topics().map(|topic| &topic.name), may_see);
+    let (peer, image, timestamp) = (Arc::clone(call.peer), cx.image().clone(), cx.wall().0);
+    let topics = cx
+        .aside(move || {
+            let may_see = |topic: &str| peer.cx.allows(&peer, Operation::Describe, Resource::Topic(topic));
+            patterns::resolve(unresolved, image.topics().map(|topic| &topic.name), may_see)
+        })
+        .await;
     // The version tells Kafka which of its own images was looked through; 0 is older than any.
-    let looked = Looked { group: Arc::clone(group), topics, version: 0, timestamp: cx.wall().0 };
+    let looked = Looked { group: Arc::clone(group), topics, version: 0, timestamp };
     // Whoever beats next asks again if this is lost.
     let _ = cx.group(group, Command::Consumer(consumer::Command::Resolved(Box::new(looked)))).await;
 }

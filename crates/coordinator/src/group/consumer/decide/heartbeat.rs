@@ -111,7 +111,9 @@ fn known_or_new_static(
 pub(super) fn replace(group: &ConsumerGroup, existing: &Member, id: &Arc<str>, out: &mut Out) -> Arc<Member> {
     let member = Member { id: Arc::clone(id), epoch: 0, previous_epoch: 0, ..existing.clone() };
     out.writer.no_member(&existing.id);
-    out.end_timers(&existing.id);
+    if existing.id != *id {
+        out.end_timers(&existing.id);
+    }
     out.writer.member(&member);
     out.writer.target(id, group.target.get(&existing.id).map_or(&Default::default(), |target| target));
     out.writer.current(&member);
