@@ -46,7 +46,7 @@ fn described<'a>(
     description: Result<Description, Fault>,
 ) -> DescribedGroup<'a> {
     let mut group = match description {
-        Ok(description) => shown(group_id, description),
+        Ok(description) => shown(group_id, &description),
         Err(fault) if call.version.can(describe_groups::GROUP_ID_NOT_FOUND) => DescribedGroup {
             error_message: Some(fault.to_string().into()),
             group_state: DEAD.into(),
@@ -61,7 +61,7 @@ fn described<'a>(
     group
 }
 
-fn shown<'a>(group_id: &Arc<str>, description: Description) -> DescribedGroup<'a> {
+fn shown<'a>(group_id: &Arc<str>, description: &Description) -> DescribedGroup<'a> {
     DescribedGroup {
         group_state: description.state.into(),
         protocol_type: description.protocol_type.to_string().into(),

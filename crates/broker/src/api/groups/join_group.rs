@@ -22,7 +22,7 @@ pub(crate) async fn handle<'a>(cx: &Cx, call: Call<'a, JoinGroupRequest<'a>>) ->
         Ok(()) => {
             let command = Command::Classic(classic::Command::Join(Box::new(join(cx, &call))));
             match cx.group(&call.request.group_id, command).await {
-                Ok(Answer::Classic(classic::Answer::Joined(joined))) => shown(joined),
+                Ok(Answer::Classic(classic::Answer::Joined(joined))) => shown(&joined),
                 Ok(_) => refused(call.request.member_id.clone(), ErrorCode::UNKNOWN_SERVER_ERROR),
                 Err(fault) => refused_by(&call, &fault),
             }
@@ -64,7 +64,7 @@ fn protocol(protocol: &JoinGroupRequestProtocol<'_>) -> Protocol {
     Protocol { name: Arc::from(&*protocol.name), metadata: Arc::from(&*protocol.metadata) }
 }
 
-fn shown<'a>(joined: Joined) -> JoinGroupResponse<'a> {
+fn shown<'a>(joined: &Joined) -> JoinGroupResponse<'a> {
     let text = |text: &Arc<str>| text.to_string().into();
     let members = joined.members.iter().map(|member| JoinGroupResponseMember {
         member_id: text(&member.member_id),

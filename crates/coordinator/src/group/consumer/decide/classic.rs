@@ -18,7 +18,6 @@ use std::time::Duration;
 pub(crate) type ClassicOutcome = (Vec<Change>, Result<Answer, Fault>);
 
 /// What follows from a request of the classic protocol to a KIP-848 group that has members.
-#[must_use]
 pub fn decide_classic(world: World<'_>, id: &Arc<str>, group: &ConsumerGroup, command: Command) -> ClassicOutcome {
     let mut out = Out::new(Arc::clone(id));
     let answer = match command {

@@ -47,7 +47,6 @@ pub enum Asked<'a> {
 pub(crate) type Outcome = (Vec<Change>, Result<Answer, Fault>);
 
 /// What follows from a command.
-#[must_use]
 pub fn decide(world: World<'_>, asked: Asked<'_>, command: Command) -> Outcome {
     let decided = match command {
         Command::Heartbeat(beat) => heartbeat::decide(world, asked, &beat),

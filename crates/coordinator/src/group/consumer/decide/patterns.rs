@@ -3,7 +3,7 @@
 use super::heartbeat::Turn;
 use super::{Asked, Out, World};
 use crate::group::consumer::patterns;
-use crate::group::consumer::request::{Answer, Beat, Looked, Soft};
+use crate::group::consumer::request::{Answer, Looked, Soft};
 use crate::group::consumer::state::{Resolved, change_subscribers, metadata_hash};
 use crate::group::{Change, Fault};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Turn<'_> {
 /// Stores what was found, for the patterns that members still subscribe by.
 pub(super) fn resolved(world: World<'_>, asked: Asked<'_>, looked: &Looked) -> Result<(Vec<Change>, Answer), Fault> {
     let mut out = Out::new(Arc::clone(&looked.group));
-    let done = Answer::Heartbeat(Box::new(Beat::default()));
+    let done = Answer::Heartbeat(Box::default());
     let Asked::Consumer(group) = asked else { return Ok((Vec::new(), done)) };
     let mut topics = group.topics.clone();
     let mut bumps = false;
