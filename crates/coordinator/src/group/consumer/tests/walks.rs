@@ -90,6 +90,9 @@ fn pairs(partitions: &Partitions) -> BTreeSet<(Uuid, i32)> {
     partitions.iter().flat_map(|(topic, list)| list.iter().map(|at| (*topic, *at))).collect()
 }
 
+/// Groups as another leader would know them.
+type Written = Vec<(Arc<str>, crate::group::consumer::ConsumerGroup)>;
+
 struct Walk {
     scene: Scene,
     dice: Dice,
@@ -97,7 +100,8 @@ struct Walk {
     away: Vec<Consumer>,
     sizes: [i32; 3],
     born: usize,
-    snapshots: Vec<(usize, Vec<(Arc<str>, super::super::ConsumerGroup)>)>,
+    /// What was written up to a length of the log.
+    snapshots: Vec<(usize, Written)>,
 }
 
 impl Walk {
