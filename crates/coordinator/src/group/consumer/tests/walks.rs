@@ -3,7 +3,7 @@
 
 use super::scene::Scene;
 use crate::group::command::Client;
-use crate::group::consumer::{Heartbeat, Partitions};
+use crate::group::consumer::{ConsumerGroup, Heartbeat, Partitions};
 use crate::group::{self, GroupSettings};
 use ottla_wire::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +91,7 @@ fn pairs(partitions: &Partitions) -> BTreeSet<(Uuid, i32)> {
 }
 
 /// Groups as another leader would know them.
-type Written = Vec<(Arc<str>, crate::group::consumer::ConsumerGroup)>;
+type Written = Vec<(Arc<str>, ConsumerGroup)>;
 
 struct Walk {
     scene: Scene,
