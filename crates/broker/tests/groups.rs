@@ -1,4 +1,5 @@
 //! Offsets of groups through a broker: committed, fetched, kept over a restart, taken back.
+#![expect(clippy::disallowed_methods, reason = "a test waits for a real broker, and not for ever")]
 
 #[allow(dead_code, unreachable_pub, reason = "each user takes a part of it")]
 mod raw;

@@ -1,4 +1,5 @@
 //! Lag of groups as a scrape tells it: in offsets and in seconds, while the group has offsets.
+#![expect(clippy::disallowed_methods, reason = "a test waits for a real broker, and not for ever")]
 
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod raw;
