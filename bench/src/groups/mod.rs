@@ -8,6 +8,7 @@ mod rebalance;
 mod takeover;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,9 @@ use crate::server::{Kind, Server};
 const FIND_COORDINATOR: ApiVersion = ApiVersion(2);
 const METADATA: ApiVersion = ApiVersion(12);
 const OFFSET_FETCH: ApiVersion = ApiVersion(8);
-/// Groups that are asked for: enough to meet every partition of the offsets topic.
+/// `offsets.topic.num.partitions`.
+const OFFSETS_PARTITIONS: u32 = 50;
+/// Names that are enough to meet every partition of the offsets topic.
 const ASKED: usize = 1_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Settings of every server here: no waiting beyond what is measured.
@@ -116,11 +119,13 @@ fn with_topic(server: &mut Server, name: &str, partitions: i32) -> Result<(Clien
     Ok((client, topic.topic_id))
 }
 
-/// Waits until groups of these names are served, and checks how many offsets each has; number of answers that said to wait.
+/// Waits until groups of these names are served, one for each partition of the offsets topic, and checks how many offsets
+/// each has; number of answers that said to wait.
 fn await_coordinators(client: &mut Client, name: impl Fn(usize) -> String, offsets: usize) -> Result<usize> {
     let deadline = Instant::now() + READY_WITHIN;
     let mut refused = 0;
-    for group in (0..ASKED).map(name) {
+    let by_partition: BTreeMap<u32, String> = (0..ASKED).map(name).map(|group| (partition_of(&group), group)).collect();
+    for group in by_partition.into_values() {
         loop {
             match find(client, &group).and_then(|()| offset_count(client, &group)) {
                 Ok(found) if found == offsets => break,
@@ -131,6 +136,12 @@ fn await_coordinators(client: &mut Client, name: impl Fn(usize) -> String, offse
         }
     }
     Ok(refused)
+}
+
+/// The partition of `__consumer_offsets` that a group of ASCII name lies in: Java's hash of it.
+fn partition_of(group: &str) -> u32 {
+    let hash = group.bytes().fold(0_i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(i32::from(byte)));
+    hash.checked_abs().unwrap_or(0).unsigned_abs() % OFFSETS_PARTITIONS
 }
 
 fn find(client: &mut Client, group: &str) -> Result<()> {
