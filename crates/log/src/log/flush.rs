@@ -133,19 +133,19 @@ impl Log {
     }
 
     /// Completes index files, leader epochs and producer snapshot, as they are after a clean stop. A log that never had a
-    /// producer gets no snapshot: without any, Kafka takes it for one without producers.
+    /// producer gets no snapshot: without any, Kafka takes it for one without producers. Any other needs one at its end,
+    /// whatever the files of the segment are: a truncation removes the one that was there.
     fn complete(&mut self) -> io::Result<()> {
         let end = self.end();
         self.write_epochs()?;
-        if let Some(active) = &mut self.active
-            && active.segment.size() > 0
-            && !(active.is_sealed() && self.recovery_point == end)
-        {
+        let Some(active) = self.active.as_mut().filter(|active| active.segment.size() > 0) else { return Ok(()) };
+        if !(active.is_sealed() && self.recovery_point == end) {
             active.seal(self.view.home())?;
             self.entries_dirty = true;
-            if self.has_snapshot || self.producers.iter().len() > 0 {
-                self.write_snapshot(end)?;
-            }
+        }
+        if end > self.snapshot && (self.has_snapshot || self.producers.iter().len() > 0) {
+            self.write_snapshot(end)?;
+            self.entries_dirty = true;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Opening what a clean stop, a killed process or a lost machine left.
 
-use super::world::{World, append_all, assert_filled, batch, fill, producer, small};
-use crate::LogConfig;
+use super::world::{NOW, World, append_all, assert_filled, batch, fill, producer, small};
+use crate::{LogConfig, Refusal};
 use crate::dir::boot::LastEnd;
 use crate::log::Appended;
 use ottla_host::Disk as _;
@@ -36,6 +36,25 @@ fn a_log_closed_cleanly_is_as_it_was() {
     assert_filled(&log, 33, 410);
     let out = append_all(&mut log, &[batch(400, 10, 40, producer(7, 3, 0))]);
     assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(400), .. }), "{out:?}");
+}
+
+#[test]
+fn a_producer_is_known_when_the_records_behind_it_were_taken_back_before_the_stop() {
+    let world = World::new(small());
+    let mut log = world.create();
+    append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0)), batch(3, 2, 40, None), batch(5, 2, 40, None)]);
+    world.close(log);
+    let mut log = world.open();
+    assert!(log.truncate_to(Offset(5), NOW).unwrap());
+    let flush = log.flush(true).unwrap().unwrap();
+    log.view().log_dir().sync_now(&flush).unwrap();
+    log.flushed(flush.through, NOW);
+    world.close(log);
+    again(&world, Crash::Power);
+    let mut log = world.open();
+    let out = append_all(&mut log, &[batch(5, 3, 40, producer(7, 0, 0)), batch(5, 3, 40, producer(7, 0, 6))]);
+    assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
+    assert!(matches!(out[1], Appended::Refused(Refusal::OutOfOrderSequence { .. })), "{out:?}");
 }
 
 #[test]
