@@ -103,7 +103,12 @@ enum Floor {
         /// Bytes of each answer.
         #[arg(long, default_value_t = 1 << 20)]
         bytes: u32,
+        /// Bytes written at once.
+        #[arg(long, default_value_t = 64 << 10)]
+        batch_bytes: usize,
     },
+    /// Answer each heartbeat that all is well.
+    Heartbeat,
 }
 
 fn main() -> ExitCode {
@@ -127,7 +132,10 @@ fn run(command: Command) -> Result<()> {
         Command::Kill9(options) => proof::kill9::run(&options),
         Command::Groups(options) => groups::run(&options),
         Command::Floor(Floor::Produce { folder }) => floor::produce::run(folder),
-        Command::Floor(Floor::Fetch { file, file_bytes, bytes }) => floor::fetch::run(file, file_bytes, bytes),
+        Command::Floor(Floor::Fetch { file, file_bytes, bytes, batch_bytes }) => {
+            floor::fetch::run(file, file_bytes, (bytes, batch_bytes))
+        }
+        Command::Floor(Floor::Heartbeat) => floor::heartbeat::run(),
     }
 }
 

@@ -224,8 +224,10 @@ fn floor_fetch(path: &Path, shape: &fetch::Shape, run: produce::Run) -> Result<(
     let bytes = (FETCH_PARTITION_BYTES * shape.partitions as usize).to_string();
     let part = shape.bytes.to_string();
     let path_text = path.display().to_string();
-    let arguments = ["fetch", "--file", &path_text, "--file-bytes", &bytes, "--bytes", &part].map(str::to_owned);
-    let floor = Floor::start(&arguments)?;
+    let (records, size) = FETCH_BATCH;
+    let batch = frame::batch(records, size, None)?.len().to_string();
+    let arguments = ["fetch", "--file", &path_text, "--file-bytes", &bytes, "--bytes", &part, "--batch-bytes", &batch];
+    let floor = Floor::start(&arguments.map(str::to_owned))?;
     let run = produce::Run { server: Some(floor.pid()), ..run };
     let shape = fetch::Shape { offsets: vec![0], ..shape.clone() };
     let measured = fetch::run(floor.address, "floor", &shape, run)?;

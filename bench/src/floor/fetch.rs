@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpStream;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use ottla_messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
@@ -14,14 +13,14 @@ use super::{Requests, serve};
 use crate::failure::{Doing, Failure, Result};
 use crate::protocol::frame::FETCH;
 
-/// Serves `bytes` of a file of `file_bytes` at a time until killed; the file is written first, so that it is in the page cache.
-pub(crate) fn run(path: PathBuf, file_bytes: u64, bytes: u32) -> Result<()> {
-    let file =
+/// Serves `bytes` of a file of `file_bytes` at a time until killed. The file is written first, batch behind batch as a log
+/// is, so that it lies in the page cache as a log does: the kernel keeps what is written in larger pieces in larger pages.
+pub(crate) fn run(path: PathBuf, file_bytes: u64, (bytes, batch_bytes): (u32, usize)) -> Result<()> {
+    let mut file =
         File::options().create(true).truncate(true).write(true).read(true).open(&path).doing("create the file")?;
-    let chunk = vec![0x5a; 1 << 20];
-    (0..file_bytes.div_ceil(1 << 20))
-        .try_for_each(|number| file.write_all_at(&chunk, number << 20))
-        .doing("write the file")?;
+    let batch = vec![0x5a; batch_bytes.max(1)];
+    let batches = file_bytes.div_ceil(batch.len() as u64);
+    (0..batches).try_for_each(|_| file.write_all(&batch)).doing("write the file")?;
     drop(file);
     let parts = (file_bytes / u64::from(bytes)).max(1);
     serve(move |stream, number| connection(stream, &path, (number as u64, parts, bytes)))

@@ -1,6 +1,7 @@
 //! Floor servers: the least that could be called a server, so that the cost of being a broker can be told apart.
 
 pub(crate) mod fetch;
+pub(crate) mod heartbeat;
 pub(crate) mod produce;
 
 use std::io::Read;

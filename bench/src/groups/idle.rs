@@ -1,11 +1,18 @@
 //! CPU that members cost who only heartbeat.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
+
+use ottla_messages::api::ApiKey;
+use ottla_messages::heartbeat::HeartbeatRequest;
+use ottla_wire::ApiVersion;
 
 use super::{await_coordinators, classic, consumer, with_topic};
 use crate::failure::{Result, accept};
-use crate::server::{Server, process};
+use crate::protocol::{Client, frame};
+use crate::server::{Floor, Server, process};
 
+const HEARTBEAT: ApiVersion = ApiVersion(2);
 const MEMBERS: usize = 10;
 const TOPIC: &str = "idle";
 const SESSION: Duration = Duration::from_secs(45);
@@ -31,8 +38,9 @@ pub(super) fn measure(server: &mut Server, groups: usize) -> Result<()> {
         beat_all(&mut members, classic::Member::heartbeat)?;
     }
     println!("{}: {} classic members joined after {:.2?}", server.kind.name(), members.len(), began.elapsed());
-    let cpu = paced(server, &mut members, CLASSIC_INTERVAL, classic::Member::heartbeat)?;
-    show(server, "classic", members.len(), CLASSIC_INTERVAL, cpu)?;
+    let (name, pid) = (server.kind.name(), server.pid()?);
+    let cpu = paced(pid, &mut members, CLASSIC_INTERVAL, classic::Member::heartbeat)?;
+    show((name, pid), "classic", members.len(), CLASSIC_INTERVAL, cpu)?;
     drop(members);
     let mut members = Vec::new();
     for group in 0..groups {
@@ -47,8 +55,30 @@ pub(super) fn measure(server: &mut Server, groups: usize) -> Result<()> {
             beat_all(&mut members, consumer::Member::heartbeat)?;
         }
     }
-    let cpu = paced(server, &mut members, CONSUMER_INTERVAL, consumer::Member::heartbeat)?;
-    show(server, "KIP-848", members.len(), CONSUMER_INTERVAL, cpu)
+    let cpu = paced(pid, &mut members, CONSUMER_INTERVAL, consumer::Member::heartbeat)?;
+    show((name, pid), "KIP-848", members.len(), CONSUMER_INTERVAL, cpu)
+}
+
+/// As many connections that heartbeat at the same paces, to a server that does nothing but answer.
+pub(super) fn measure_floor(groups: usize) -> Result<()> {
+    let floor = Floor::start(&["heartbeat".to_owned()])?;
+    let message = HeartbeatRequest {
+        group_id: Cow::Borrowed("idle-1234"),
+        member_id: Cow::Borrowed("ottla-bench-5f0c3c9e-8f6e-4f8e-9d0a-0b1c2d3e4f50"),
+        ..Default::default()
+    };
+    let frame = frame::request(ApiKey::Heartbeat, HEARTBEAT, |out| message.encode(out, HEARTBEAT))?;
+    let mut clients = Vec::new();
+    for _ in 0..groups * MEMBERS {
+        clients.push(Client::connect(floor.address)?);
+    }
+    for (kind, interval) in [("classic", CLASSIC_INTERVAL), ("KIP-848", CONSUMER_INTERVAL)] {
+        let cpu = paced(floor.pid(), &mut clients, interval, |client: &mut Client| {
+            client.exchange(frame.clone(), false).map(|_| 0)
+        })?;
+        show(("floor", floor.pid()), kind, clients.len(), interval, cpu)?;
+    }
+    Ok(())
 }
 
 fn beat_all<M>(members: &mut [M], beat: impl Fn(&mut M) -> Result<i16>) -> Result<()> {
@@ -56,12 +86,7 @@ fn beat_all<M>(members: &mut [M], beat: impl Fn(&mut M) -> Result<i16>) -> Resul
 }
 
 /// Heartbeats of all members evenly over each interval; share of a core that the server used.
-fn paced<M>(
-    server: &Server,
-    members: &mut [M],
-    interval: Duration,
-    beat: impl Fn(&mut M) -> Result<i16>,
-) -> Result<f64> {
+fn paced<M>(pid: u32, members: &mut [M], interval: Duration, beat: impl Fn(&mut M) -> Result<i16>) -> Result<f64> {
     let step = interval / members.len() as u32;
     let began = Instant::now();
     let mut measuring = None;
@@ -76,9 +101,9 @@ fn paced<M>(
             accept(|| "a heartbeat".to_owned(), beat(member)?)?;
             sent += 1;
             match measuring {
-                None if began.elapsed() >= WARM_UP => measuring = Some((Instant::now(), process::cpu(server.pid()?)?)),
+                None if began.elapsed() >= WARM_UP => measuring = Some((Instant::now(), process::cpu(pid)?)),
                 Some((since, cpu)) if since.elapsed() >= MEASURED => {
-                    let used = process::cpu(server.pid()?)?.saturating_sub(cpu);
+                    let used = process::cpu(pid)?.saturating_sub(cpu);
                     return Ok(used.as_secs_f64() / since.elapsed().as_secs_f64());
                 }
                 None | Some(_) => {}
@@ -87,12 +112,12 @@ fn paced<M>(
     }
 }
 
-fn show(server: &Server, kind: &str, members: usize, interval: Duration, cpu: f64) -> Result<()> {
+fn show((name, pid): (&str, u32), kind: &str, members: usize, interval: Duration, cpu: f64) -> Result<()> {
     println!(
         "{}: {members} {kind} members at {interval:?} heartbeats: {:.1} % of a core, {:.0} MB resident",
-        server.kind.name(),
+        name,
         cpu * 100.0,
-        process::resident(server.pid()?)? as f64 / 1e6
+        process::resident(pid)? as f64 / 1e6
     );
     Ok(())
 }

@@ -78,21 +78,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     raise_descriptors();
     for kind in &options.servers {
         for work in works {
-            let folder = crate::scratch_folder(options.folder.as_deref())?;
-            let settings = if *work == Work::Takeover { SHORT_SESSIONS } else { SETTINGS };
-            let mut server = Server::prepare_with(*kind, folder.path(), settings)?;
-            server.format()?;
-            server.start()?;
-            match work {
-                Work::Offsets => offsets::measure(&mut server, options.groups)?,
-                Work::Idle => idle::measure(&mut server, options.groups / 10)?,
-                Work::Rebalance => rebalance::measure(&mut server)?,
-                Work::Takeover => takeover::measure(&mut server)?,
+            match (kind, work) {
+                (Kind::Floor, Work::Idle) => idle::measure_floor(options.groups / 10)?,
+                (Kind::Floor, _) => {}
+                (kind, work) => measure(*kind, *work, options)?,
             }
-            server.kill()?;
         }
     }
     Ok(())
+}
+
+fn measure(kind: Kind, work: Work, options: &Options) -> Result<()> {
+    let folder = crate::scratch_folder(options.folder.as_deref())?;
+    let settings = if work == Work::Takeover { SHORT_SESSIONS } else { SETTINGS };
+    let mut server = Server::prepare_with(kind, folder.path(), settings)?;
+    server.format()?;
+    server.start()?;
+    match work {
+        Work::Offsets => offsets::measure(&mut server, options.groups)?,
+        Work::Idle => idle::measure(&mut server, options.groups / 10)?,
+        Work::Rebalance => rebalance::measure(&mut server)?,
+        Work::Takeover => takeover::measure(&mut server)?,
+    }
+    server.kill()
 }
 
 /// Connections of 10,000 members need as many descriptors.
