@@ -8,10 +8,11 @@ use ottla_metadata::{BrokerConfig, TopicConfig};
 use ottla_replica::Partition;
 use ottla_wire::batch::{DoorRules, TimestampType};
 use ottla_wire::codec::{Codec, Compression};
+use ottla_wire::ids::PartitionIndex;
 use ottla_wire::{ApiVersion, ErrorCode, Uuid};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Parts of the registry, each replaced as a whole when one of its topics changes.
 const SHARDS: usize = 64;
@@ -93,23 +94,54 @@ pub(crate) struct Hosted {
     /// `min.insync.replicas`.
     pub(crate) min_insync: usize,
     pub(crate) meters: Arc<Meters>,
-    /// By index; None where another broker has the replicas.
-    pub(crate) partitions: Box<[Option<Arc<Partition>>]>,
-    /// Indexes of those that are here and whose logs cannot be opened.
-    pub(crate) broken: BTreeSet<i32>,
+    /// By index; empty while the log of a partition that is here is being opened. Filled once.
+    pub(crate) slots: Box<[OnceLock<Held>]>,
+}
+
+/// What this broker holds of a partition.
+pub(crate) enum Held {
+    /// Nothing: other brokers have its replicas.
+    Elsewhere,
+    /// Its open log.
+    Open(Arc<Partition>),
+    /// A log that cannot be opened.
+    Broken,
 }
 
 impl Hosted {
-    /// The partition with this index, if this broker has a replica of it.
-    pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
-        self.partitions.get(usize::try_from(index).ok()?)?.as_ref()
+    fn slot(&self, index: i32) -> Option<&OnceLock<Held>> {
+        self.slots.get(usize::try_from(index).ok()?)
     }
 
-    /// The partition with this index, or why there is none: its log cannot be opened, or it is not here.
+    /// The partition with this index, if this broker has a replica of it whose log is open.
+    pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.find(index).ok()
+    }
+
+    /// The partition with this index, or why there is none: its log is still being opened, which clients take as a reason
+    /// to come again, or cannot be opened, or it is not here.
     pub(crate) fn find(&self, index: i32) -> Result<&Arc<Partition>, ErrorCode> {
-        let is_broken = self.broken.contains(&index);
-        let code = if is_broken { ErrorCode::KAFKA_STORAGE_ERROR } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
-        self.partition(index).ok_or(code)
+        let slot = self.slot(index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        match slot.get() {
+            Some(Held::Open(partition)) => Ok(partition),
+            Some(Held::Broken) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Some(Held::Elsewhere) => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            None => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+
+    /// The partitions whose logs are open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.slots.iter().filter_map(|slot| match slot.get() {
+            Some(Held::Open(partition)) => Some(partition),
+            Some(Held::Elsewhere | Held::Broken) | None => None,
+        })
+    }
+
+    /// Fills the slot of a partition whose log was being opened.
+    pub(crate) fn put(&self, index: PartitionIndex, held: Held) {
+        let is_first = self.slot(index.0).is_some_and(|slot| slot.set(held).is_ok());
+        assert!(is_first, "a log is opened once, for the slot that waits for it");
     }
 }
 
@@ -162,11 +194,11 @@ impl Registry {
         }
     }
 
-    /// Every partition, a shard at a time.
+    /// Every partition whose log is open, a shard at a time.
     pub(crate) fn each(&self, mut visit: impl FnMut(&Arc<Hosted>, &Arc<Partition>)) {
         for shard in &self.by_id {
             for hosted in shard.load().values() {
-                hosted.partitions.iter().flatten().for_each(|partition| visit(hosted, partition));
+                hosted.open().for_each(|partition| visit(hosted, partition));
             }
         }
     }

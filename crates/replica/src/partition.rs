@@ -313,11 +313,17 @@ impl Partition {
 
     /// Takes a decision of the controller.
     pub async fn assign(&self, assignment: &Assignment) {
-        self.when_writer_free(|writer| {
-            let end = if self.durable { self.view.journalled_end() } else { self.view.end() };
-            self.step(writer, Event::Assigned { assignment: assignment.clone(), end });
-        })
-        .await;
+        self.when_writer_free(|writer| self.assign_writer(writer, assignment)).await;
+    }
+
+    /// Takes a decision of the controller; for threads of log directories, which may wait.
+    pub fn assign_on_thread(&self, assignment: &Assignment) {
+        self.writer_on_thread(|writer| self.assign_writer(writer, assignment));
+    }
+
+    fn assign_writer(&self, writer: &mut Writer, assignment: &Assignment) {
+        let end = if self.durable { self.view.journalled_end() } else { self.view.end() };
+        self.step(writer, Event::Assigned { assignment: assignment.clone(), end });
     }
 
     /// Works on the log when no other thread does.
@@ -327,8 +333,12 @@ impl Partition {
 
     /// Works on the log when no other thread does; for threads of log directories, which may wait.
     pub fn on_thread<R>(&self, mut work: impl FnMut(&mut Log) -> R) -> R {
+        self.writer_on_thread(|writer| work(&mut writer.log))
+    }
+
+    fn writer_on_thread<R>(&self, mut work: impl FnMut(&mut Writer) -> R) -> R {
         loop {
-            if let Some(done) = self.submit.with_writer(|writer| work(&mut writer.log)) {
+            if let Some(done) = self.submit.with_writer(&mut work) {
                 self.drive();
                 return done;
             }

@@ -4,8 +4,8 @@ mod dirs;
 
 use crate::api::peer::ListenerKind;
 use crate::cx::Cx;
-use crate::metrics;
 use crate::metrics::lag::Lags;
+use crate::metrics::{self, State};
 use crate::net::bind::{BindError, Bound, bind_all, bind_ip, told};
 use crate::net::http::{self, Shown};
 use crate::net::limits::{Bounds, Limits};
@@ -31,6 +31,10 @@ use std::time::Duration;
 
 /// Longest time that a clean stop waits for answers in flight.
 const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// Longest time that a start waits for all partitions before connections are taken: clients of a quick start never see one
+/// that is not open.
+const OPENING_MAX: Duration = Duration::from_millis(100);
 
 /// Why a broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +83,8 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Opens log directories and the metadata log, joins the cluster, opens the listeners, and serves.
+    /// Opens log directories and the metadata log, joins the cluster, opens the listeners, and serves. Partitions may still
+    /// be being opened when it is done: each is served as soon as it is open, and until then clients are told to come again.
     pub async fn start(host: Host, config: BrokerConfig) -> Result<Broker, StartError> {
         let config = Arc::new(config);
         let cx = Arc::new(Cx::new(host.clone(), config.clone(), None));
@@ -101,17 +106,31 @@ impl Broker {
             previous_epoch: home.previous_epoch,
         };
         quorum::join(&host, &config, cx.control(), own).await?;
-        hosting.give().await;
         let server = Arc::new(Server::new(host, cx, Limits::new(bounds(&config))));
         let tasks = tasks::start(&server.host, &config, &storage);
         let metadata_dir = Some(metadata_dir).filter(|dir| quorum::find(&storage.dirs(), dir.path()).is_none());
-        let shown = Arc::new(Shown::new());
+        let opened = storage.clone();
+        let shown = Arc::new(Shown::new(Box::new(move || opened.is_open())));
         let http_address = None;
         let mut broker = Broker { server, storage, tasks, shown, http_address, addresses, following, metadata_dir };
         broker.open_http(&config)?;
+        hosting.give().await;
+        broker.until_open_or_late().await;
         broker.accept(sockets);
-        broker.shown.ready.store(true, Ordering::SeqCst);
+        broker.shown.accepting.store(true, Ordering::SeqCst);
         Ok(broker)
+    }
+
+    /// Waits for the partitions to open, but not long: what is open is served then, and the others as they come.
+    async fn until_open_or_late(&self) {
+        let host = &self.server.host;
+        let late = host.tasks.sleep_until(host.clock.monotonic() + OPENING_MAX);
+        tokio::select! {
+            biased;
+            // Nobody can have stopped the broker yet.
+            _ = self.storage.until_open() => {}
+            () = late => tracing::info!("partitions are still being opened: each is served as soon as it is open"),
+        }
     }
 
     /// From here on connections are taken.
@@ -143,7 +162,7 @@ impl Broker {
     /// Follows a newer image: partitions first, then clients see it.
     #[cfg(test)]
     pub(crate) async fn apply(&self, image: Image, delta: &Delta) {
-        self.storage.apply(&image, delta).await;
+        self.storage.apply(&image, delta).await.expect("a test applies while the broker runs");
         let image = Arc::new(image);
         self.server.cx.coordinators().apply(&image);
         self.server.cx.image_cell().store(image);
@@ -169,8 +188,10 @@ impl Broker {
             }
         };
         self.http_address = socket.local_addr().ok();
-        let (cx, server) = (self.server.cx.clone(), self.server.clone());
-        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| metrics::collect(&cx, scrape)));
+        let (cx, storage, server) = (self.server.cx.clone(), self.storage.clone(), self.server.clone());
+        self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| {
+            metrics::collect(&cx, State::of(&cx, storage.is_open()), scrape);
+        }));
         self.shown.metrics.register(Box::new(move |scrape: &mut Scrape<'_>| {
             let limits = &server.limits;
             server.meters.put(limits.connections(), limits.in_flight_bytes(), scrape);
@@ -208,7 +229,8 @@ impl Broker {
     /// Takes no further request, answers those in flight, and ends within a bound.
     pub async fn stop(self) {
         let server = self.server;
-        self.shown.ready.store(false, Ordering::SeqCst);
+        self.shown.accepting.store(false, Ordering::SeqCst);
+        self.storage.abandon_opening();
         server.begin_stop();
         server.cx.begin_stop();
         server.cx.coordinators().finish().await;
@@ -252,7 +274,11 @@ fn bounds(config: &BrokerConfig) -> Bounds {
 }
 
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod opening;
 #[cfg(test)]
 mod stalled;
 #[cfg(test)]

@@ -1,37 +1,25 @@
 //! A disk that stops answering, in the simulated world: who does not need it does not notice.
 
 use super::Broker;
+use super::client::Client;
 use super::crashes::format_dirs;
-use super::tests::raw::{frame, open};
-use bytes::BytesMut;
-use ottla_host::Host;
-use ottla_host::net::Stream;
-use ottla_messages::api::ApiKey;
-use ottla_messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
-use ottla_messages::metadata::{MetadataRequest, MetadataResponse};
-use ottla_messages::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
 use ottla_metadata::BrokerConfig;
 use ottla_metadata::controller::{Command, NewTopic};
 use ottla_sim::{Node, Sim};
-use ottla_wire::batch::{BatchBuilder, NewRecord};
-use ottla_wire::ids::Offset;
-use ottla_wire::{Records, Uuid};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const SLOW: &str = "/slow";
-const FAST: &str = "/fast";
+pub(super) const SLOW: &str = "/slow";
+pub(super) const FAST: &str = "/fast";
 const STALL: Duration = Duration::from_secs(1);
 /// What a request that does not need the disk may take longer for it.
 const DELAY_MAX: Duration = Duration::from_millis(5);
 
-fn config(durable: bool) -> BrokerConfig {
+pub(super) fn config(durable: bool) -> BrokerConfig {
     let pairs = [
         ("process.roles", "broker,controller"),
         ("node.id", "1"),
@@ -48,82 +36,16 @@ fn config(durable: bool) -> BrokerConfig {
     BrokerConfig::parse(&BTreeMap::from(texts)).expect("the settings are valid")
 }
 
-/// A connection of a simulated client.
-struct Client {
-    host: Host,
-    stream: Box<dyn Stream>,
-    received: BytesMut,
+async fn produce(client: &mut Client, partition: i32) -> Duration {
+    let (code, took) = client.produce(partition).await;
+    assert_eq!(code, 0);
+    took
 }
 
-impl Client {
-    async fn connect(host: &Host) -> Client {
-        let stream = host.net.connect("broker", 9092).await.expect("the broker listens");
-        Client { host: host.clone(), stream, received: BytesMut::with_capacity(64 << 10) }
-    }
-
-    /// Sends a frame and waits for its answer; the answer and how long that took.
-    async fn ask(&mut self, frame: &[u8]) -> (Vec<u8>, Duration) {
-        let begun = self.host.clock.monotonic();
-        let mut left = frame;
-        while !left.is_empty() {
-            let sent = poll_fn(|cx| self.stream.poll_write(cx, &[IoSlice::new(left)])).await;
-            left = &left[sent.expect("the broker reads")..];
-        }
-        loop {
-            if let Some(length) = self.received.first_chunk::<4>() {
-                let length = 4 + i32::from_be_bytes(*length) as usize;
-                if self.received.len() >= length {
-                    let answer = self.received.split_to(length)[4..].to_vec();
-                    return (answer, self.host.clock.monotonic().since(begun));
-                }
-            }
-            self.received.reserve(16 << 10);
-            let read = poll_fn(|cx| self.stream.poll_read(cx, &mut self.received)).await.expect("the broker answers");
-            assert!(read > 0, "the broker has closed the connection");
-        }
-    }
-
-    async fn produce(&mut self, partition: i32) -> Duration {
-        let mut builder = BatchBuilder::new(Offset(0));
-        let now = self.host.clock.wall().0;
-        builder.append(&NewRecord { timestamp: now, value: Some(&[7; 300]), ..NewRecord::default() }).expect("small");
-        let records = builder.finish();
-        let data = PartitionProduceData { index: partition, records: Some(Records::Bytes(&records)) };
-        let topic = TopicProduceData { name: "t".into(), topic_id: Uuid::ZERO, partition_data: vec![data] };
-        let request =
-            ProduceRequest { acks: -1, timeout_ms: 5_000, topic_data: vec![topic], ..ProduceRequest::default() };
-        let sent = frame(ApiKey::Produce, 9, 1, |out, version| request.encode(out, version));
-        let (answer, took) = self.ask(&sent).await;
-        let (_, code) = open(&answer, ApiKey::Produce, 9, |cursor, version| {
-            ProduceResponse::decode(cursor, version).expect("a response").responses[0].partition_responses[0].error_code
-        });
-        assert_eq!(code, 0);
-        took
-    }
-
-    async fn fetch(&mut self, partition: i32) -> Duration {
-        let partition = FetchPartition { partition, partition_max_bytes: 4096, ..FetchPartition::default() };
-        let topic = FetchTopic { topic: "t".into(), partitions: vec![partition], ..FetchTopic::default() };
-        let request = FetchRequest { max_bytes: 4096, topics: vec![topic], ..FetchRequest::default() };
-        let sent = frame(ApiKey::Fetch, 11, 1, |out, version| request.encode(out, version));
-        let (answer, took) = self.ask(&sent).await;
-        let (_, code) = open(&answer, ApiKey::Fetch, 11, |cursor, version| {
-            FetchResponse::decode(cursor, version).expect("a response").responses[0].partitions[0].error_code
-        });
-        assert_eq!(code, 0);
-        took
-    }
-
-    async fn metadata(&mut self) -> Duration {
-        let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
-        let sent = frame(ApiKey::Metadata, 9, 1, |out, version| request.encode(out, version));
-        let (answer, took) = self.ask(&sent).await;
-        let (_, topics) = open(&answer, ApiKey::Metadata, 9, |cursor, version| {
-            MetadataResponse::decode(cursor, version).expect("a response").topics.len()
-        });
-        assert_eq!(topics, 1);
-        took
-    }
+async fn fetch(client: &mut Client, partition: i32) -> Duration {
+    let fetched = client.fetch(partition, 0, Duration::ZERO).await;
+    assert_eq!(fetched.code, 0);
+    fetched.took
 }
 
 /// The longest that a kind of request took, in ns.
@@ -186,11 +108,11 @@ fn run(seed: u64, durable: bool) {
                     }
                 });
             };
-        go_on(&slow_writes, |client, on| Box::pin(client.produce(on)), slow);
+        go_on(&slow_writes, |client, on| Box::pin(produce(client, on)), slow);
         for _ in 0..3 {
-            go_on(&writes, |client, on| Box::pin(client.produce(on)), 1 - slow);
+            go_on(&writes, |client, on| Box::pin(produce(client, on)), 1 - slow);
         }
-        go_on(&reads, |client, on| Box::pin(client.fetch(on)), 1 - slow);
+        go_on(&reads, |client, on| Box::pin(fetch(client, on)), 1 - slow);
         go_on(&facts, |client, _| Box::pin(client.metadata()), 0);
         sim.sleep(Duration::from_millis(300)).await;
         let before = [writes.take(), reads.take(), facts.take()];

@@ -95,12 +95,35 @@ const WITHOUT_LEADER: Metric = Metric::gauge(
     Unit::Count,
     "Partitions without a leader",
 );
-const STATE: Metric = Metric::gauge("kafka_server_kafkaserver_brokerstate", Unit::State, "3 is running, 6 is stopping");
+const STATE: Metric = Metric::gauge(
+    "kafka_server_kafkaserver_brokerstate",
+    Unit::State,
+    "2 is opening partitions, 3 is running, 6 is stopping",
+);
 const SESSIONS: Metric =
     Metric::gauge("kafka_server_fetchsessioncache_numincrementalfetchsessions", Unit::Count, "Fetch sessions open");
 
+/// What the broker is at, by Kafka's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Partitions are being opened.
+    Recovery = 2,
+    Running = 3,
+    Stopping = 6,
+}
+
+impl State {
+    pub(crate) fn of(cx: &Cx, is_open: bool) -> State {
+        match (cx.is_stopping(), is_open) {
+            (true, _) => State::Stopping,
+            (false, true) => State::Running,
+            (false, false) => State::Recovery,
+        }
+    }
+}
+
 /// Puts what the broker knows of itself and of what it holds.
-pub(crate) fn collect(cx: &Cx, scrape: &mut Scrape<'_>) {
+pub(crate) fn collect(cx: &Cx, state: State, scrape: &mut Scrape<'_>) {
     let mut sums = [0_u64; TOPIC.len()];
     cx.registry().each_topic(|topic| {
         for ((metric, read), sum) in TOPIC.iter().zip(&mut sums) {
@@ -116,7 +139,7 @@ pub(crate) fn collect(cx: &Cx, scrape: &mut Scrape<'_>) {
     }
     collect_partitions(cx, scrape);
     collect_cluster(cx, scrape);
-    scrape.put(&STATE, &[], if cx.is_stopping() { 6.0 } else { 3.0 });
+    scrape.put(&STATE, &[], f64::from(state as u8));
     scrape.put(&SESSIONS, &[], cx.sessions().count().0 as f64);
 }
 

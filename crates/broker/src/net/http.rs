@@ -31,24 +31,34 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// What the port shows.
 pub(crate) struct Shown {
     pub(crate) metrics: metric::Registry,
-    /// Whether the broker serves clients.
-    pub(crate) ready: AtomicBool,
+    /// Whether the broker takes connections of clients.
+    pub(crate) accepting: AtomicBool,
+    is_open: IsOpen,
     /// Gathers what collectors cannot ask for without waiting.
     pub(crate) prepare: OnceLock<Prepare>,
     open: AtomicUsize,
 }
 
+/// Whether all partitions are open.
+pub(crate) type IsOpen = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// Work before a scrape.
 pub(crate) type Prepare = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl Shown {
-    pub(crate) fn new() -> Shown {
+    pub(crate) fn new(is_open: IsOpen) -> Shown {
         Shown {
             metrics: metric::Registry::new(),
-            ready: AtomicBool::new(false),
+            accepting: AtomicBool::new(false),
+            is_open,
             prepare: OnceLock::new(),
             open: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether every partition is served.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.accepting.load(Ordering::SeqCst) && (self.is_open)()
     }
 }
 
@@ -120,7 +130,7 @@ fn respond(host: &Host, shown: &Shown, request: &Request<Incoming>) -> Response<
             response
         }
         "/live" => text(StatusCode::OK, "live\n".to_owned()),
-        "/ready" if shown.ready.load(Ordering::SeqCst) => text(StatusCode::OK, "ready\n".to_owned()),
+        "/ready" if shown.is_ready() => text(StatusCode::OK, "ready\n".to_owned()),
         "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
         _ => text(StatusCode::NOT_FOUND, "there are /metrics, /live and /ready\n".to_owned()),
     }

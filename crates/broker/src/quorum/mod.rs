@@ -4,7 +4,7 @@ mod control;
 mod open;
 
 use crate::coordinators::Coordinators;
-use crate::storage::Storage;
+use crate::storage::{Abandoned, Storage};
 use arc_swap::ArcSwap;
 use ottla_host::Host;
 use ottla_messages::records::metadata::MetadataRecord;
@@ -45,6 +45,9 @@ pub enum MetadataError {
     /// The metadata log cannot be opened.
     #[error("the metadata log cannot be opened: {0}")]
     Open(#[from] ottla_log::log::OpenError),
+    /// The broker stops while its partitions are being opened: a change that concerns them is not followed.
+    #[error("the broker stops")]
+    Stopping,
     /// The controller does not take this broker.
     #[error("the controller refuses this broker: {0}")]
     Refused(#[from] Refusal),
@@ -72,9 +75,9 @@ struct Follower {
     node: BrokerId,
     image: Image,
     bootstrap: Vec<VersionedRecord>,
-    /// Partitions are open: from here on each change is followed by itself.
+    /// Partitions are hosted: from here on each change is followed by itself.
     is_hosting: bool,
-    /// Asks to open the partitions, and is told when they are.
+    /// Asks to host the partitions, and is told when they are.
     host_order: oneshot::Receiver<oneshot::Sender<()>>,
     progress: watch::Sender<Progress>,
 }
@@ -111,14 +114,14 @@ pub(crate) fn follow(
     (Following { progress }, HostOrder(order))
 }
 
-/// Opens the partitions, once. They get the leaders and terms that the image has then.
+/// Has the partitions hosted, once. They get the leaders and terms that the image has then.
 pub(crate) struct HostOrder(oneshot::Sender<oneshot::Sender<()>>);
 
 impl HostOrder {
-    /// Waits until every partition of this broker is open and shown.
+    /// Waits until every partition of this broker is shown and those of internal topics are open; the others follow.
     pub(crate) async fn give(self) {
         let (done, opened) = oneshot::channel();
-        // A follower that has failed opens nothing; `Following` tells why.
+        // A follower that has failed hosts nothing; `Following` tells why.
         if self.0.send(done).is_ok() {
             let _ = opened.await;
         }
@@ -171,7 +174,9 @@ impl Follower {
                 item = feed.next() => match item {
                     Some(item) => {
                         if let Err(error) = self.take(item).await {
-                            tracing::error!(%error, "metadata cannot be followed");
+                            if !matches!(error, MetadataError::Stopping) {
+                                tracing::error!(%error, "metadata cannot be followed");
+                            }
                             return self.fail(&error.to_string());
                         }
                     }
@@ -187,14 +192,16 @@ impl Follower {
     }
 
     async fn begin_hosting(&mut self, done: oneshot::Sender<()>) {
-        self.storage.open_all(&self.image).await;
+        let rest = self.storage.begin(&self.image).await;
         self.show();
         self.is_hosting = true;
+        let opening = self.storage.clone().open_rest(rest);
+        self.storage.host().tasks.spawn("partition opening", Box::pin(opening));
         // Whoever asked may have gone.
         let _ = done.send(());
     }
 
-    /// Lets coordinators and clients see the image, whose partitions are open.
+    /// Lets coordinators and clients see the image, whose partitions are hosted.
     fn show(&self) {
         let image = Arc::new(self.image.clone());
         self.coordinators.apply(&image);
@@ -226,7 +233,7 @@ impl Follower {
         let delta = self.image.apply(records.iter().map(|one| &one.record));
         let delta = delta.map_err(|fault| MetadataError::Fault { offset: last, fault })?;
         if self.is_hosting && !delta.is_empty() {
-            self.storage.apply(&self.image, &delta).await;
+            self.storage.apply(&self.image, &delta).await.map_err(|_: Abandoned| MetadataError::Stopping)?;
             self.show();
         }
         self.control.has_followed(last);

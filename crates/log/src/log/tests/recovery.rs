@@ -1,9 +1,9 @@
 //! Opening what a clean stop, a killed process or a lost machine left.
 
 use super::world::{NOW, World, append_all, assert_filled, batch, fill, producer, small};
-use crate::{LogConfig, Refusal};
 use crate::dir::boot::LastEnd;
 use crate::log::Appended;
+use crate::{LogConfig, Refusal};
 use ottla_host::Disk as _;
 use ottla_host::disk::{Open, write_all_at};
 use ottla_sim::Crash;
