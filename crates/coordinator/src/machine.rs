@@ -30,6 +30,9 @@ pub enum Origin {
     Transaction(ProducerId, ProducerEpoch),
 }
 
+/// Key and value of a record; without a value it takes back what the key says.
+pub type Stored = (Vec<u8>, Option<Vec<u8>>);
+
 /// Who is told what.
 pub type Answers<M> = Vec<(Ticket, Result<<M as Machine>::Answer, <M as Machine>::Refusal>)>;
 
@@ -85,10 +88,16 @@ pub trait Machine {
     fn begin(&self, now: Now) -> Decision<Self>;
 
     /// The change as key and value of a record; None for what this leader alone knows.
-    fn encode(&self, change: &Self::Change) -> Option<(Vec<u8>, Option<Vec<u8>>)>;
+    ///
+    /// # Errors
+    /// `Refused::TooLarge` for what a record cannot say, such as a text that is longer than its length field tells.
+    fn encode(&self, change: &Self::Change) -> Result<Option<Stored>, Refused>;
 
     /// What is due by now, soonest first; None before `deadline`. Deciding it puts its deadline off or ends it.
     fn due(&self, now: Now) -> Option<Self::Command>;
+
+    /// Puts off what is due first: what follows from it cannot be written, and others must not wait behind it.
+    fn put_off(&mut self, until: Monotonic);
 
     /// The time of the next deadline.
     fn deadline(&self) -> Option<Monotonic>;
@@ -106,7 +115,7 @@ pub enum Refused {
     /// COORDINATOR_NOT_AVAILABLE: the records could not be written or not committed in time.
     #[error("the coordinator cannot write")]
     Unavailable,
-    /// RECORD_LIST_TOO_LARGE or the operation's own code: what would be written exceeds what a batch may hold.
+    /// RECORD_LIST_TOO_LARGE or the operation's own code: what would be written exceeds what a record or a batch may hold.
     #[error("what follows from the request does not fit a batch")]
     TooLarge,
 }

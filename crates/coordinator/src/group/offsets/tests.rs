@@ -55,7 +55,7 @@ impl Desk {
     fn ask(&mut self, command: group::Command) -> Result<group::Answer, Fault> {
         let decision = self.groups.decide(command, Ticket(1), self.now);
         for change in decision.changes {
-            if let Some((key, value)) = self.groups.encode(&change) {
+            if let Some((key, value)) = self.groups.encode(&change).expect("a record") {
                 self.log.push(Entry::Record(key, value, Origin::Plain));
             }
             self.groups.replay(change);

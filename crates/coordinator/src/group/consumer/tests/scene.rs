@@ -61,7 +61,7 @@ impl Scene {
     fn apply(&mut self, decision: Decision<Groups>) -> Came {
         let mut records = Vec::new();
         for change in decision.changes {
-            if let Some((key, value)) = self.groups.encode(&change) {
+            if let Some((key, value)) = self.groups.encode(&change).unwrap() {
                 if let Change::Record(record) = &change {
                     let again = Record::decode(&key, value.as_deref()).unwrap();
                     assert_eq!(again.as_ref(), Some(record), "what is written is read again");

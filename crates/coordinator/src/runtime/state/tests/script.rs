@@ -1,7 +1,7 @@
 //! Stories as text: commands in, effects out. `OTTLA_REWRITE_SCRIPTS=1` writes what comes out into the scripts, to be
 //! reviewed as a diff.
 
-use super::toy::{Ask, Toy};
+use super::toy::{Alarm, Ask, Toy};
 use crate::machine::{Now, Ticket};
 use crate::runtime::load::replay;
 use crate::runtime::state::{Effect, Effects, Event, RuntimeSettings, State};
@@ -65,7 +65,13 @@ impl Scene {
             "wait" => self.ask(Ask::Wait(words[0].to_owned()), &mut out),
             "alarm" => {
                 let at = self.now.monotonic + ms(words[0]);
-                self.ask(Ask::Alarm { at, stuck: words.contains(&"stuck") }, &mut out);
+                let alarm = match words.get(1) {
+                    None => Alarm::Plain,
+                    Some(&"stuck") => Alarm::Stuck,
+                    Some(&"large") => Alarm::Large,
+                    Some(other) => panic!("{other} is no alarm"),
+                };
+                self.ask(Ask::Alarm(at, alarm), &mut out);
             }
             "idle" => self.step(Event::Idle, &mut out),
             "tick" => {
@@ -207,6 +213,7 @@ scripts! {
     batches
     commit_timeout
     deadlines
+    deadlines_that_cannot_be_written
     leader_lost
     loading
 }
