@@ -118,12 +118,13 @@ where
                     break;
                 }
             }
-            match self.wake(order == Order::Serve).await {
+            let takes = order == Order::Serve;
+            match self.wake(takes).await {
                 Woken::Asked(Some(asked)) => self.take_run(asked).await,
                 Woken::Asked(None) => self.step(Event::Unloaded).await,
                 Woken::News => self.tell_news().await,
                 Woken::Orders => {}
-                Woken::Time => self.step(Event::Tick).await,
+                Woken::Time => self.tick(takes).await,
                 Woken::Moved(Ok(watermark)) => {
                     self.seen = watermark;
                     self.step(Event::Committed(watermark)).await;
@@ -170,6 +171,19 @@ where
             next = if taken < QUEUE_MAX { self.asked.try_recv().ok() } else { None };
         }
         self.step(Event::Idle).await;
+    }
+
+    /// Decides what is due, but first what has been asked by now: a member whose heartbeat waits in the queue, while the
+    /// disk holds up the shard, is alive.
+    async fn tick(&mut self, takes: bool) {
+        if takes && let Ok(first) = self.asked.try_recv() {
+            self.take_run(first).await;
+        }
+        // What has been asked may go by news that have come meanwhile, and what is due must not go by older ones.
+        if self.news.has_changed().unwrap_or(false) {
+            self.tell_news().await;
+        }
+        self.step(Event::Tick).await;
     }
 
     fn ticket(&mut self, reply: Option<Reply<M>>) -> Ticket {
