@@ -210,6 +210,7 @@ impl Scene {
             "beat" => return self.run_beat(&words),
             "wait" => return lines(&self.wait(Duration::from_millis(words.need("ms")))),
             "fail-over" => self.fail_over(),
+            "lookups" => self.loses_lookups = words.has("lost"),
             "describe" => return self.describe(&words.group()),
             "delete" => {
                 let came = self.ask(group::Command::Delete(words.group()));
@@ -489,6 +490,7 @@ macro_rules! scripts {
 
 scripts! {
     join_and_leave
+    lost_lookups
     reconcile
     epochs
     validation
