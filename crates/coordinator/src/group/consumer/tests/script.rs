@@ -210,6 +210,7 @@ impl Scene {
             "beat" => return self.run_beat(&words),
             "wait" => return lines(&self.wait(Duration::from_millis(words.need("ms")))),
             "fail-over" => self.fail_over(),
+            "clock" => self.now.wall.0 += words.need::<i64>("by"),
             "lookups" => self.loses_lookups = words.has("lost"),
             "describe" => return self.describe(&words.group()),
             "delete" => {
@@ -499,6 +500,7 @@ scripts! {
     patterns
     topics_change
     assignment_interval
+    clock_set_back
     group_settings
     commits
     delete
