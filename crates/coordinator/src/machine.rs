@@ -19,6 +19,8 @@ pub struct Ticket(pub u64);
 impl Ticket {
     /// Of commands that nobody waits for, such as timers.
     pub const NOBODY: Ticket = Ticket(0);
+    /// Of an asker who is answered at once or not at all: no decision keeps it.
+    pub const AT_ONCE: Ticket = Ticket(u64::MAX);
 }
 
 /// Where a record that is replayed comes from.
@@ -71,6 +73,10 @@ pub trait Machine {
     type Change;
     /// Why bytes of the log are no record of this machine.
     type Fault: std::error::Error;
+
+    /// Whether a command, such as a heartbeat, is answered from the state as it is and most likely writes nothing, so that
+    /// its asker may decide it.
+    fn is_light(&self, command: &Self::Command) -> bool;
 
     /// What follows from `command`; `ticket` is the asker's, who may be answered now or by a later decision.
     fn decide(&self, command: Self::Command, ticket: Ticket, now: Now) -> Decision<Self>;

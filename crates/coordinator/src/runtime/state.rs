@@ -85,6 +85,15 @@ pub enum Effect<A, R> {
     RefuseAll(Refused),
 }
 
+/// A command that was answered at once.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AtOnce<A, R> {
+    /// What the asker is told.
+    pub answer: Result<A, R>,
+    /// Whether a `Tick` is due sooner than before.
+    pub is_sooner: bool,
+}
+
 /// What follows from an event to a machine `M`.
 pub type Effects<M> = Vec<Effect<<M as Machine>::Answer, <M as Machine>::Refusal>>;
 
@@ -187,6 +196,30 @@ impl<M: Machine> State<M> {
             Phase::Failed { again } => Some(*again),
             Phase::Loading { .. } | Phase::Unloaded => None,
         }
+    }
+
+    /// Decides a light command while nothing waits to be written or committed: its answer, if nothing is written for it
+    /// and nobody else is told anything. None where it has to be asked as an event; then nothing of it has happened.
+    pub fn answer_at_once(&mut self, command: &M::Command, now: Now) -> Option<AtOnce<M::Answer, M::Refusal>>
+    where
+        M::Command: Clone,
+    {
+        let Phase::Active(active) = &mut self.phase else { return None };
+        let is_committed = active.is_settled() && active.written <= self.watermark;
+        if !is_committed || !active.machine.is_light(command) {
+            return None;
+        }
+        let Decision { changes, mut answers } = active.machine.decide(command.clone(), Ticket::AT_ONCE, now);
+        let is_written = |change: &M::Change| !matches!(active.machine.encode(change), Ok(None));
+        if changes.iter().any(is_written) || !matches!(answers[..], [(Ticket::AT_ONCE, _)]) {
+            return None;
+        }
+        let (_, answer) = answers.pop()?;
+        let before = active.deadline();
+        changes.into_iter().for_each(|change| active.machine.replay(change));
+        let is_sooner = active.deadline().is_some_and(|after| before.is_none_or(|before| after < before));
+        self.check();
+        Some(AtOnce { answer, is_sooner })
     }
 
     /// Takes an event in.

@@ -117,6 +117,11 @@ impl Heartbeat {
         }
     }
 
+    /// Whether it goes on as before.
+    pub(in crate::group) fn is_news_free(&self) -> bool {
+        self.epoch > JOIN_EPOCH && self.names.is_none() && self.pattern.is_none() && self.assignor.is_none()
+    }
+
     /// Whether it says all that there is to say, as after a lost answer.
     pub(super) fn is_full(&self) -> bool {
         self.rebalance_ms.is_some() && (self.names.is_some() || self.pattern.is_some()) && self.owned.is_some()

@@ -48,6 +48,21 @@ impl Machine for Groups {
     type Change = Change;
     type Fault = DecodeError;
 
+    fn is_light(&self, command: &Command) -> bool {
+        match command {
+            Command::Classic(command) => self.is_light_classic(command),
+            Command::Consumer(command) => self.is_light_consumer(command),
+            Command::Offsets(_)
+            | Command::DescribeClassic(_)
+            | Command::DescribeConsumer(_)
+            | Command::List { .. }
+            | Command::Survey(_)
+            | Command::Delete(_)
+            | Command::Image(_)
+            | Command::Due(_) => false,
+        }
+    }
+
     fn decide(&self, command: Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         match command {
             Command::Image(image) => {

@@ -74,6 +74,10 @@ impl Machine for Toy {
     type Change = Change;
     type Fault = Infallible;
 
+    fn is_light(&self, command: &Ask) -> bool {
+        matches!(command, Ask::Get(_) | Ask::Alarm(..) | Ask::Wait(_) | Ask::Drop(_))
+    }
+
     fn decide(&self, command: Ask, ticket: Ticket, _now: Now) -> Decision<Toy> {
         match command {
             Ask::Put(pairs) => {
