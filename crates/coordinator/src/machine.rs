@@ -19,6 +19,8 @@ pub struct Ticket(pub u64);
 impl Ticket {
     /// Of commands that nobody waits for, such as timers.
     pub const NOBODY: Ticket = Ticket(0);
+    /// Of an asker who is answered at once or not at all: no decision keeps it.
+    pub const AT_ONCE: Ticket = Ticket(u64::MAX);
 }
 
 /// Where a record that is replayed comes from.
@@ -29,6 +31,9 @@ pub enum Origin {
     /// A batch of a transaction: it counts once the marker says so.
     Transaction(ProducerId, ProducerEpoch),
 }
+
+/// Key and value of a record; without a value it takes back what the key says.
+pub type Stored = (Vec<u8>, Option<Vec<u8>>);
 
 /// Who is told what.
 pub type Answers<M> = Vec<(Ticket, Result<<M as Machine>::Answer, <M as Machine>::Refusal>)>;
@@ -69,6 +74,10 @@ pub trait Machine {
     /// Why bytes of the log are no record of this machine.
     type Fault: std::error::Error;
 
+    /// Whether a command, such as a heartbeat, is answered from the state as it is and most likely writes nothing, so that
+    /// its asker may decide it.
+    fn is_light(&self, command: &Self::Command) -> bool;
+
     /// What follows from `command`; `ticket` is the asker's, who may be answered now or by a later decision.
     fn decide(&self, command: Self::Command, ticket: Ticket, now: Now) -> Decision<Self>;
 
@@ -85,10 +94,16 @@ pub trait Machine {
     fn begin(&self, now: Now) -> Decision<Self>;
 
     /// The change as key and value of a record; None for what this leader alone knows.
-    fn encode(&self, change: &Self::Change) -> Option<(Vec<u8>, Option<Vec<u8>>)>;
+    ///
+    /// # Errors
+    /// `Refused::TooLarge` for what a record cannot say, such as a text that is longer than its length field tells.
+    fn encode(&self, change: &Self::Change) -> Result<Option<Stored>, Refused>;
 
     /// What is due by now, soonest first; None before `deadline`. Deciding it puts its deadline off or ends it.
     fn due(&self, now: Now) -> Option<Self::Command>;
+
+    /// Puts off what is due first: what follows from it cannot be written, and others must not wait behind it.
+    fn put_off(&mut self, until: Monotonic);
 
     /// The time of the next deadline.
     fn deadline(&self) -> Option<Monotonic>;
@@ -106,7 +121,7 @@ pub enum Refused {
     /// COORDINATOR_NOT_AVAILABLE: the records could not be written or not committed in time.
     #[error("the coordinator cannot write")]
     Unavailable,
-    /// RECORD_LIST_TOO_LARGE or the operation's own code: what would be written exceeds what a batch may hold.
+    /// RECORD_LIST_TOO_LARGE or the operation's own code: what would be written exceeds what a record or a batch may hold.
     #[error("what follows from the request does not fit a batch")]
     TooLarge,
 }

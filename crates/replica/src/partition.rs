@@ -28,6 +28,8 @@ struct Entry {
     batch: SharedBatch,
     origin: Origin,
     promise: Promise,
+    /// The only term in which it may be written; None for any.
+    term: Option<LeaderEpoch>,
     done: oneshot::Sender<Result<Written, AppendError>>,
 }
 
@@ -192,10 +194,27 @@ impl Partition {
     /// Puts a batch into the queue, waiting for room; the ticket tells when it is written. The caller drives afterwards.
     pub async fn submit(&self, batch: SharedBatch, origin: Origin, promise: Promise) -> Ticket {
         let (done, ticket) = oneshot::channel();
-        let mut entry = Entry { batch, origin, promise, done };
+        self.enqueue(Entry { batch, origin, promise, term: None, done }).await;
+        ticket
+    }
+
+    /// The same for a batch that follows from what the log was in the term `epoch`: in a later one it is not written.
+    pub async fn submit_in_term(
+        &self,
+        batch: SharedBatch,
+        origin: Origin,
+        promise: Promise,
+        epoch: LeaderEpoch,
+    ) -> Ticket {
+        let (done, ticket) = oneshot::channel();
+        self.enqueue(Entry { batch, origin, promise, term: Some(epoch), done }).await;
+        ticket
+    }
+
+    async fn enqueue(&self, mut entry: Entry) {
         loop {
             entry = match self.submit.submit(entry) {
-                Ok(()) => return ticket,
+                Ok(()) => return,
                 Err(entry) => entry,
             };
             let room = self.room.notified();
@@ -203,7 +222,7 @@ impl Partition {
             room.as_mut().enable();
             self.drive();
             entry = match self.submit.submit(entry) {
-                Ok(()) => return ticket,
+                Ok(()) => return,
                 Err(entry) => entry,
             };
             room.await;
@@ -255,7 +274,9 @@ impl Partition {
         };
         let mut taken: Vec<Entry> = Vec::with_capacity(group.len());
         for entry in group.drain(..) {
-            if enough(entry.promise) {
+            if entry.term.is_some_and(|term| term != epoch) {
+                let _ = entry.done.send(Err(Unavailable::NotLeader.into()));
+            } else if enough(entry.promise) {
                 taken.push(entry);
             } else {
                 let _ = entry.done.send(Err(AppendError::NotEnoughReplicas));

@@ -10,6 +10,7 @@ use ottla_coordinator::runtime::{Order, Plan, Shard, run};
 use ottla_host::{BoxFuture, Host};
 use ottla_metadata::image::Partition;
 use ottla_metadata::{BrokerConfig, Image};
+use ottla_wire::Uuid;
 use ottla_wire::ids::{LeaderEpoch, PartitionIndex};
 use replica::Led;
 use std::collections::BTreeMap;
@@ -27,8 +28,8 @@ const FINISH_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 struct Running {
     shard: Shard<Groups>,
-    /// Term of the partition's leader that it is for.
-    epoch: LeaderEpoch,
+    /// The topic, which may have been made anew, and the term of the partition's leader that it is for.
+    term: (Uuid, LeaderEpoch),
     orders: watch::Sender<Order>,
 }
 
@@ -78,12 +79,13 @@ impl Coordinators {
         let hosted = topic.and_then(|topic| self.registry.by_id(topic.id));
         let mut running = BTreeMap::clone(&self.running.load());
         let led = |index: i32| {
-            let fact = topic?.partitions.get(&PartitionIndex(index))?;
-            (fact.leader == self.config.node_id).then_some(fact.leader_epoch)
+            let topic = topic?;
+            let fact = topic.partitions.get(&PartitionIndex(index))?;
+            (fact.leader == self.config.node_id).then_some((topic.id, fact.leader_epoch))
         };
         let before = running.len();
         running.retain(|index, one| {
-            let stays = led(*index) == Some(one.epoch) && !one.orders.is_closed();
+            let stays = led(*index) == Some(one.term) && !one.orders.is_closed();
             if !stays {
                 one.orders.send_replace(Order::Unload);
             }
@@ -129,7 +131,7 @@ impl Coordinators {
         };
         let task: BoxFuture<'static, ()> = Box::pin(run(plan));
         self.host.tasks.spawn("coordinator", task);
-        Some(Running { shard, epoch: fact.leader_epoch, orders })
+        Some(Running { shard, term: (hosted.id, fact.leader_epoch), orders })
     }
 
     /// Has every machine finish what it has decided, and waits for that within a bound. Who still waits for an answer

@@ -40,7 +40,8 @@ impl Led {
         let bytes = Bytes::from(batch);
         let valid = ValidBatch::trusted(&bytes).map_err(|error| ReplicaError::Failed(error.to_string()))?;
         let shared = SharedBatch::new(&bytes, &valid);
-        let ticket = self.partition.submit(shared, Origin::Coordinator, Promise::InSync(self.min_insync)).await;
+        let promise = Promise::InSync(self.min_insync);
+        let ticket = self.partition.submit_in_term(shared, Origin::Coordinator, promise, self.epoch).await;
         self.partition.drive();
         match ticket.await {
             Ok(Ok(written)) if written.leader_epoch == self.epoch => Ok(written.next_offset),

@@ -1,19 +1,16 @@
 //! Records on their way into the log: batches of no producer, as Kafka's coordinators write them.
 
-use crate::machine::Refused;
+use crate::machine::{Refused, Stored};
 use ottla_host::WallClock;
 use ottla_wire::batch::{BatchBuilder, HEADER_SIZE, NewRecord};
 use ottla_wire::codec::Compression;
 use ottla_wire::ids::Offset;
 
-/// Key and value of a record; without a value it takes back what the key says.
-pub type KeyValue = (Vec<u8>, Option<Vec<u8>>);
-
 /// Most bytes that a record takes beside its key and value.
 const RECORD_OVERHEAD: usize = 32;
 
 /// What the records of one decision take in a batch, at most.
-fn size_of(records: &[KeyValue]) -> usize {
+fn size_of(records: &[Stored]) -> usize {
     records.iter().map(|(key, value)| RECORD_OVERHEAD + key.len() + value.as_ref().map_or(0, Vec::len)).sum()
 }
 
@@ -50,7 +47,7 @@ impl Making {
     ///
     /// # Errors
     /// `Refused::TooLarge` where no batch holds them together.
-    pub(super) fn fit(&self, records: &[KeyValue]) -> Result<Fit, Refused> {
+    pub(super) fn fit(&self, records: &[Stored]) -> Result<Fit, Refused> {
         let size = size_of(records);
         if self.builder.size() + size <= self.bytes_max {
             Ok(Fit::Now)
@@ -64,11 +61,11 @@ impl Making {
     }
 
     /// Whether one more record finds room.
-    pub(super) fn has_room(&self, record: &KeyValue) -> bool {
+    pub(super) fn has_room(&self, record: &Stored) -> bool {
         self.builder.size() + size_of(std::slice::from_ref(record)) <= self.bytes_max
     }
 
-    pub(super) fn push(&mut self, (key, value): &KeyValue, now: WallClock) {
+    pub(super) fn push(&mut self, (key, value): &Stored, now: WallClock) {
         let record = NewRecord { timestamp: now.0, key: Some(key), value: value.as_deref(), headers: &[] };
         self.builder.append(&record).expect("a batch stays below max.message.bytes, far below what a length can say");
     }

@@ -2,7 +2,8 @@
 
 use super::load::replay;
 use super::replica::{Replica, ReplicaError};
-use super::shard::{Asked, QUEUE_MAX, Reply};
+use super::shard::{Asked, Inbox, QUEUE_MAX, Reply};
+use super::shared::Shared;
 use super::state::{Effect, Effects, Event, RuntimeSettings, State};
 use crate::machine::{Machine, Now, Refused, Ticket};
 use ottla_host::planted::{self, Bug};
@@ -45,7 +46,7 @@ pub struct Plan<M: Machine> {
     /// What the broker wants.
     pub orders: watch::Receiver<Order>,
     /// The queue's end.
-    pub asked: mpsc::Receiver<Asked<M>>,
+    pub asked: Inbox<M>,
 }
 
 /// Runs the shard until it is unloaded or has finished.
@@ -58,6 +59,8 @@ where
 {
     let mut effects = Vec::new();
     let state = State::new(plan.settings, plan.fresh, &mut effects);
+    let Inbox { asked, shared } = plan.asked;
+    shared.open(plan.host.clock.clone(), state);
     let mut driver = Driver {
         host: plan.host,
         name: plan.name,
@@ -65,8 +68,8 @@ where
         load_bytes: plan.load_bytes.min(LOAD_BYTES_MAX),
         news: plan.news,
         orders: plan.orders,
-        asked: plan.asked,
-        state,
+        asked,
+        shared,
         replies: BTreeMap::new(),
         next_ticket: 1,
         seen: Offset(0),
@@ -83,11 +86,17 @@ struct Driver<M: Machine> {
     news: watch::Receiver<M::Command>,
     orders: watch::Receiver<Order>,
     asked: mpsc::Receiver<Asked<M>>,
-    state: State<M>,
+    shared: Arc<Shared<M>>,
     replies: BTreeMap<Ticket, Reply<M>>,
     next_ticket: u64,
     /// Watermark that the state was told last.
     seen: Offset,
+}
+
+impl<M: Machine> Drop for Driver<M> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
 }
 
 /// What a shard wakes up for.
@@ -97,6 +106,8 @@ enum Woken<M: Machine> {
     Orders,
     Moved(Result<Offset, ReplicaError>),
     Time,
+    /// A deadline comes sooner.
+    Sooner,
 }
 
 impl<M> Driver<M>
@@ -107,23 +118,24 @@ where
     M::Refusal: Send,
 {
     async fn serve(&mut self) {
-        while !self.state.is_unloaded() {
+        while !self.shared.with(|state| state.is_unloaded()) {
             let order = *self.orders.borrow_and_update();
             match order {
                 Order::Serve => {}
-                Order::Finish if self.state.is_settled() => break,
+                Order::Finish if self.shared.with(|state| state.is_settled()) => break,
                 Order::Finish => {}
                 Order::Unload => {
                     self.step(Event::Unloaded).await;
                     break;
                 }
             }
-            match self.wake(order == Order::Serve).await {
+            let takes = order == Order::Serve;
+            match self.wake(takes).await {
                 Woken::Asked(Some(asked)) => self.take_run(asked).await,
                 Woken::Asked(None) => self.step(Event::Unloaded).await,
                 Woken::News => self.tell_news().await,
-                Woken::Orders => {}
-                Woken::Time => self.step(Event::Tick).await,
+                Woken::Orders | Woken::Sooner => {}
+                Woken::Time => self.tick(takes).await,
                 Woken::Moved(Ok(watermark)) => {
                     self.seen = watermark;
                     self.step(Event::Committed(watermark)).await;
@@ -137,7 +149,7 @@ where
 
     /// Waits for something to do. A shard that finishes takes no command.
     async fn wake(&mut self, takes: bool) -> Woken<M> {
-        let deadline = self.state.deadline();
+        let deadline = self.shared.with(|state| state.deadline());
         let tasks = &self.host.tasks;
         let timer = async {
             match deadline {
@@ -155,6 +167,7 @@ where
             moved = self.replica.moved(self.seen) => Woken::Moved(moved),
             Ok(()) = self.news.changed() => Woken::News,
             () = timer => Woken::Time,
+            () = self.shared.sooner() => Woken::Sooner,
             asked = self.asked.recv(), if takes => Woken::Asked(asked),
         }
     }
@@ -170,6 +183,19 @@ where
             next = if taken < QUEUE_MAX { self.asked.try_recv().ok() } else { None };
         }
         self.step(Event::Idle).await;
+    }
+
+    /// Decides what is due, but first what has been asked by now: a member whose heartbeat waits in the queue, while the
+    /// disk holds up the shard, is alive.
+    async fn tick(&mut self, takes: bool) {
+        if takes && let Ok(first) = self.asked.try_recv() {
+            self.take_run(first).await;
+        }
+        // What has been asked may go by news that have come meanwhile, and what is due must not go by older ones.
+        if self.news.has_changed().unwrap_or(false) {
+            self.tell_news().await;
+        }
+        self.step(Event::Tick).await;
     }
 
     fn ticket(&mut self, reply: Option<Reply<M>>) -> Ticket {
@@ -191,16 +217,19 @@ where
     }
 
     async fn step(&mut self, event: Event<M::Command>) {
-        let was_active = self.state.machine().is_some();
         let mut effects = Vec::new();
         let now = self.now();
-        self.state.step(now, event, &mut effects);
-        if !was_active && self.state.machine().is_some() {
-            // The news came while nobody could be told.
-            let news = self.news.borrow_and_update().clone();
-            self.state.step(now, Event::Asked(Ticket::NOBODY, news), &mut effects);
-            self.state.step(now, Event::Idle, &mut effects);
-        }
+        let news = &mut self.news;
+        self.shared.with(|state| {
+            let was_active = state.machine().is_some();
+            state.step(now, event, &mut effects);
+            if !was_active && state.machine().is_some() {
+                // The news came while nobody could be told.
+                let news = news.borrow_and_update().clone();
+                state.step(now, Event::Asked(Ticket::NOBODY, news), &mut effects);
+                state.step(now, Event::Idle, &mut effects);
+            }
+        });
         self.apply(effects).await;
     }
 
@@ -223,12 +252,13 @@ where
                 Effect::Load => self.load().await,
             };
             let mut more = Vec::new();
-            self.state.step(self.now(), event, &mut more);
-            effects.extend(more);
             // Alone on its partition a leader's batch is committed as soon as it is written.
-            let mut more = Vec::new();
             self.seen = self.replica.watermark();
-            self.state.step(self.now(), Event::Committed(self.seen), &mut more);
+            let (now, committed) = (self.now(), Event::Committed(self.seen));
+            self.shared.with(|state| {
+                state.step(now, event, &mut more);
+                state.step(now, committed, &mut more);
+            });
             effects.extend(more);
         }
     }
@@ -291,8 +321,10 @@ where
                 return Err(Unread::NotLeader);
             }
             let bytes = self.replica.read(at, self.load_bytes).await?;
-            let machine = self.state.loading().ok_or_else(|| Unread::Failed("nothing is loading".to_owned()))?;
-            let next = replay(machine, &bytes, &mut scratch).map_err(|error| Unread::Failed(error.to_string()))?;
+            let replayed =
+                self.shared.with(|state| state.loading().map(|machine| replay(machine, &bytes, &mut scratch)));
+            let replayed = replayed.ok_or_else(|| Unread::Failed("nothing is loading".to_owned()))?;
+            let next = replayed.map_err(|error| Unread::Failed(error.to_string()))?;
             // Cleaning may leave nothing behind the last batch.
             let Some(next) = next.filter(|next| *next > at) else { break };
             at = next;

@@ -8,9 +8,10 @@ pub mod driver;
 pub mod load;
 pub mod replica;
 pub mod shard;
+mod shared;
 pub mod state;
 
 pub use driver::{Order, Plan, run};
 pub use replica::{Replica, ReplicaError};
-pub use shard::{Asked, Shard};
+pub use shard::{Asked, Inbox, Shard};
 pub use state::RuntimeSettings;

@@ -9,8 +9,8 @@
 //! one that changes nothing: nobody is told of what another leader might not know. When a batch cannot be written, the
 //! state is what replay of the log says: everybody who waits is refused, and the machine is loaded anew.
 
-use super::batch::{Fit, KeyValue, Making};
-use crate::machine::{Answers, Decision, Machine, Now, Refused, Ticket};
+use super::batch::{Fit, Making};
+use crate::machine::{Answers, Decision, Machine, Now, Refused, Stored, Ticket};
 use ottla_host::Monotonic;
 use ottla_host::planted::{self, Bug};
 use ottla_wire::codec::Compression;
@@ -22,8 +22,8 @@ use std::time::Duration;
 const DUE_MAX: usize = 1000;
 /// Shortest and longest time from a failed append, or a failed load, to the next load.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// A deadline that is not put off by deciding it is left alone for so long.
-const QUIET: Duration = Duration::from_secs(1);
+/// A deadline that deciding it does not put off, or whose consequences cannot be written, comes again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a runtime goes by.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -85,6 +85,15 @@ pub enum Effect<A, R> {
     RefuseAll(Refused),
 }
 
+/// A command that was answered at once.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AtOnce<A, R> {
+    /// What the asker is told.
+    pub answer: Result<A, R>,
+    /// Whether a `Tick` is due sooner than before.
+    pub is_sooner: bool,
+}
+
 /// What follows from an event to a machine `M`.
 pub type Effects<M> = Vec<Effect<<M as Machine>::Answer, <M as Machine>::Refusal>>;
 
@@ -115,8 +124,6 @@ struct Active<M: Machine> {
     waiting: VecDeque<Held<M>>,
     /// End of the log as far as this leader has written it.
     written: Offset,
-    /// Deadlines are left alone until then.
-    quiet_until: Option<Monotonic>,
 }
 
 enum Phase<M: Machine> {
@@ -191,6 +198,30 @@ impl<M: Machine> State<M> {
         }
     }
 
+    /// Decides a light command while nothing waits to be written or committed: its answer, if nothing is written for it
+    /// and nobody else is told anything. None where it has to be asked as an event; then nothing of it has happened.
+    pub fn answer_at_once(&mut self, command: &M::Command, now: Now) -> Option<AtOnce<M::Answer, M::Refusal>>
+    where
+        M::Command: Clone,
+    {
+        let Phase::Active(active) = &mut self.phase else { return None };
+        let is_committed = active.is_settled() && active.written <= self.watermark;
+        if !is_committed || !active.machine.is_light(command) {
+            return None;
+        }
+        let Decision { changes, mut answers } = active.machine.decide(command.clone(), Ticket::AT_ONCE, now);
+        let is_written = |change: &M::Change| !matches!(active.machine.encode(change), Ok(None));
+        if changes.iter().any(is_written) || !matches!(answers[..], [(Ticket::AT_ONCE, _)]) {
+            return None;
+        }
+        let (_, answer) = answers.pop()?;
+        let before = active.deadline();
+        changes.into_iter().for_each(|change| active.machine.replay(change));
+        let is_sooner = active.deadline().is_some_and(|after| before.is_none_or(|before| after < before));
+        self.check();
+        Some(AtOnce { answer, is_sooner })
+    }
+
     /// Takes an event in.
     pub fn step(&mut self, now: Now, event: Event<M::Command>, out: &mut Effects<M>) {
         match event {
@@ -222,7 +253,8 @@ impl<M: Machine> State<M> {
         let why = match &mut self.phase {
             Phase::Active(active) => {
                 let decision = active.machine.decide(command, ticket, now);
-                active.take(decision, ticket, now, &self.settings, (self.watermark, out));
+                // Who asks for what cannot be written has been told.
+                let _ = active.take(decision, ticket, now, &self.settings, (self.watermark, out));
                 return;
             }
             Phase::Loading { .. } => Refused::Loading,
@@ -261,7 +293,10 @@ impl<M: Machine> State<M> {
                 let is_lost = planted::active(Bug::LostSessions);
                 let decision = if is_lost { Decision::default() } else { machine.begin(now) };
                 let mut active = Box::new(Active::new(*machine, end, &self.settings));
-                active.take(decision, Ticket::NOBODY, now, &self.settings, (self.watermark, out));
+                if let Err(refused) = active.take(decision, Ticket::NOBODY, now, &self.settings, (self.watermark, out))
+                {
+                    tracing::error!(%refused, "what follows from loading cannot be written");
+                }
                 active.seal(out);
                 self.phase = Phase::Active(active);
             }
@@ -322,7 +357,6 @@ impl<M: Machine> Active<M> {
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
             written: end,
-            quiet_until: None,
         }
     }
 
@@ -331,12 +365,14 @@ impl<M: Machine> Active<M> {
     }
 
     fn deadline(&self) -> Option<Monotonic> {
-        let due = self.machine.deadline().map(|due| due.max(self.quiet_until.unwrap_or(due)));
         let patience = self.waiting.front().map(|held| held.deadline);
-        [due, patience, self.linger_until].into_iter().flatten().min()
+        [self.machine.deadline(), patience, self.linger_until].into_iter().flatten().min()
     }
 
     /// Writes down what was decided and holds the answers back.
+    ///
+    /// # Errors
+    /// It cannot be written: nothing of it has happened, and the asker is told.
     fn take(
         &mut self,
         decision: Decision<M>,
@@ -344,20 +380,23 @@ impl<M: Machine> Active<M> {
         now: Now,
         settings: &RuntimeSettings,
         (watermark, out): (Offset, &mut Effects<M>),
-    ) {
-        let records: Vec<KeyValue> = decision.changes.iter().filter_map(|change| self.machine.encode(change)).collect();
-        match self.making.fit(&records) {
-            Ok(Fit::Next | Fit::Several) => self.seal(out),
-            Ok(Fit::Now) => {}
-            Err(refused) => {
-                // Nothing of it has happened. A deadline that leads here is not put off, and must not come at once again.
-                self.quiet_until = Some(now.monotonic + QUIET);
-                if asker != Ticket::NOBODY {
-                    self.hold(vec![(asker, Err(refused.into()))], now, settings, (watermark, out));
-                }
-                return;
+    ) -> Result<(), Refused> {
+        let encoded = decision.changes.iter().filter_map(|change| self.machine.encode(change).transpose());
+        let fit = encoded.collect::<Result<Vec<Stored>, Refused>>().and_then(|records| {
+            let fit = self.making.fit(&records)?;
+            Ok((fit, records))
+        });
+        let records = match fit {
+            Ok((Fit::Now, records)) => records,
+            Ok((Fit::Next | Fit::Several, records)) => {
+                self.seal(out);
+                records
             }
-        }
+            Err(refused) => {
+                self.hold(vec![(asker, Err(refused.into()))], now, settings, (watermark, out));
+                return Err(refused);
+            }
+        };
         for record in &records {
             if !self.making.has_room(record) {
                 self.seal(out);
@@ -374,6 +413,7 @@ impl<M: Machine> Active<M> {
         if settings.linger == Some(Duration::ZERO) {
             self.seal(out);
         }
+        Ok(())
     }
 
     /// Holds answers back until all that was decided so far is committed; gives them at once where nothing waits.
@@ -448,20 +488,14 @@ impl<M: Machine> Active<M> {
     }
 
     fn decide_due(&mut self, now: Now, settings: &RuntimeSettings, (watermark, out): (Offset, &mut Effects<M>)) {
-        if self.quiet_until.is_some_and(|until| until > now.monotonic) {
-            return;
-        }
-        self.quiet_until = None;
         for _ in 0..DUE_MAX {
             let Some(command) = self.machine.due(now) else { return };
             let decision = self.machine.decide(command, Ticket::NOBODY, now);
-            if decision.changes.is_empty() {
-                // It does not put its deadline off: without a pause it would be decided for ever.
-                self.quiet_until = Some(now.monotonic + QUIET);
-            }
-            self.take(decision, Ticket::NOBODY, now, settings, (watermark, out));
-            if self.quiet_until.is_some() {
-                return;
+            let is_stuck = decision.changes.is_empty();
+            let taken = self.take(decision, Ticket::NOBODY, now, settings, (watermark, out));
+            if is_stuck || taken.is_err() {
+                // Without a pause it would be decided for ever, and the deadlines behind it never.
+                self.machine.put_off(now.monotonic + AGAIN);
             }
         }
     }

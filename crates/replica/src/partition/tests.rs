@@ -1,6 +1,6 @@
 //! A partition on a simulated disk.
 
-use super::{Identity, Partition, Promise, Ticket};
+use super::{AppendError, Identity, Partition, Promise, Ticket, Unavailable};
 use crate::state::Assignment;
 use bytes::Bytes;
 use ottla_host::Host;
@@ -125,5 +125,30 @@ fn what_a_later_term_commits_is_no_answer_for_what_was_cut_away() {
         assert_eq!(kept.next_offset, lost.next_offset);
         assert_eq!(partition.is_committed(kept.next_offset, kept.leader_epoch), Ok(true));
         assert!(partition.is_committed(lost.next_offset, lost.leader_epoch).is_err());
+    });
+}
+
+#[test]
+fn a_batch_of_one_term_is_not_written_in_another() {
+    Sim::run(7, async |sim: Sim| {
+        let node = sim.node("broker");
+        let partition = leader(&node.host()).await;
+        // It waits behind others for a device that stands still, while the leader changes twice.
+        node.disk().stall_lane("journal", Duration::from_secs(1));
+        let others = submit(&partition, 100).await;
+        let epoch = partition.leader_epoch();
+        let ticket = partition.submit_in_term(batch(), Origin::Coordinator, Promise::InSync(1), epoch).await;
+        partition.drive();
+        partition.assign(&term(1, BrokerId(2))).await;
+        partition.assign(&term(2, ME)).await;
+        assert_eq!(ticket.await.expect("an answer"), Err(AppendError::Unavailable(Unavailable::NotLeader)));
+        let mut written = 0;
+        for other in others {
+            written += i64::from(other.await.expect("an answer").is_ok());
+        }
+        assert_eq!(partition.view().end(), Offset(written), "nothing else is in the log");
+        let ticket = partition.submit_in_term(batch(), Origin::Coordinator, Promise::InSync(1), LeaderEpoch(2)).await;
+        partition.drive();
+        assert!(ticket.await.expect("an answer").is_ok());
     });
 }

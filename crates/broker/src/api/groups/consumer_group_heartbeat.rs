@@ -3,7 +3,7 @@
 use super::admission::client;
 use crate::api::call::Call;
 use crate::cx::Cx;
-use crate::cx::groups::consumer::{self, Beat, Heartbeat, Looked, patterns};
+use crate::cx::groups::consumer::{self, Beat, Heartbeat, Looked, Unresolved, patterns};
 use crate::cx::groups::{Answer, Command, Fault, Refused};
 use crate::cx::rights::{Operation, Resource};
 use ottla_messages::consumer_group_heartbeat::{
@@ -53,8 +53,8 @@ async fn beat(cx: &Cx, call: &Call<'_, ConsumerGroupHeartbeatRequest<'_>>, group
         Answer::Consumer(consumer::Answer::Heartbeat(beat)) => *beat,
         _ => return Err(Refused::Unavailable.into()),
     };
-    if !beat.unresolved.is_empty() {
-        look_up(cx, call, group, std::mem::take(&mut beat.unresolved)).await;
+    if let Some(unresolved) = beat.unresolved.take() {
+        look_up(cx, call, group, unresolved).await;
     }
     Ok(beat)
 }
@@ -65,13 +65,14 @@ async fn look_up(
     cx: &Cx,
     call: &Call<'_, ConsumerGroupHeartbeatRequest<'_>>,
     group: &Arc<str>,
-    unresolved: Vec<Arc<str>>,
+    unresolved: Unresolved,
 ) {
-    let (peer, image, timestamp) = (Arc::clone(call.peer), cx.image().clone(), cx.wall().0);
+    let (peer, timestamp) = (Arc::clone(call.peer), cx.wall().0);
     let topics = cx
         .aside(move || {
             let may_see = |topic: &str| peer.cx.allows(&peer, Operation::Describe, Resource::Topic(topic));
-            patterns::resolve(unresolved, image.topics().map(|topic| &topic.name), may_see)
+            let Unresolved { patterns, image } = unresolved;
+            patterns::resolve(patterns, image.topics().map(|topic| &topic.name), may_see)
         })
         .await;
     // The version tells Kafka which of its own images was looked through; 0 is older than any.

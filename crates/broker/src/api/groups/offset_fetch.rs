@@ -3,7 +3,7 @@
 use crate::api::call::Call;
 use crate::cx::Cx;
 use crate::cx::groups::offsets::{self, Fetch, FetchTopic, Fetched, FetchedTopic};
-use crate::cx::groups::{Answer, Command};
+use crate::cx::groups::{Answer, Command, Fault};
 use crate::cx::rights::{Operation, Resource};
 use ottla_messages::offset_fetch::{
     self, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
@@ -121,7 +121,7 @@ async fn told(cx: &Cx, call: &Asking<'_>, wanted: Wanted) -> Result<Vec<Told>, E
     let fetched = match cx.group(&group, command).await {
         Ok(Answer::Offsets(offsets::Answer::Fetched(fetched))) => fetched,
         Ok(_) => return Err(ErrorCode::UNKNOWN_SERVER_ERROR),
-        Err(fault) => return Err(fault.code()),
+        Err(fault) => return Err(code_of(&fault)),
     };
     let mut told: Vec<Told> = fetched.into_iter().filter_map(|topic| of_topic(cx, call, topic, all)).collect();
     for (topic, code) in refused {
@@ -129,6 +129,15 @@ async fn told(cx: &Cx, call: &Asking<'_>, wanted: Wanted) -> Result<Vec<Told>, E
         told.push((topic.name, topic.id, partitions));
     }
     Ok(told)
+}
+
+/// Consumers before 3.9 end when they are told COORDINATOR_NOT_AVAILABLE here; all of them look for the coordinator again
+/// when they are told NOT_COORDINATOR.
+fn code_of(fault: &Fault) -> ErrorCode {
+    match fault.code() {
+        ErrorCode::COORDINATOR_NOT_AVAILABLE => ErrorCode::NOT_COORDINATOR,
+        code => code,
+    }
 }
 
 /// A topic as it is told; None where all were asked for and the caller may not see it, or where it has no id to be told by.
@@ -179,5 +188,19 @@ fn shown_old<'a>((name, _, partitions): Told) -> OffsetFetchResponseTopic<'a> {
     OffsetFetchResponseTopic {
         name: name.to_string().into(),
         partitions: partitions.into_iter().map(partition).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code_of;
+    use crate::cx::groups::{Fault, Refused};
+    use ottla_wire::ErrorCode;
+
+    #[test]
+    fn old_consumers_are_told_nothing_that_ends_them() {
+        assert_eq!(code_of(&Refused::Unavailable.into()), ErrorCode::NOT_COORDINATOR);
+        assert_eq!(code_of(&Refused::Loading.into()), ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        assert_eq!(code_of(&Fault::StaleEpoch { group: 2, request: 1 }), ErrorCode::STALE_MEMBER_EPOCH);
     }
 }

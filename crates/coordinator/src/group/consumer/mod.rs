@@ -12,7 +12,7 @@ mod state;
 pub use decide::{Asked, World, begin, decide, decide_classic, due, upgrade};
 pub use describe::{Description, MemberDescription};
 pub use offsets::{Commit, Committer};
-pub use request::{Answer, Beat, Command, Heartbeat, Looked, Soft, Timer};
+pub use request::{Answer, Beat, Command, Heartbeat, Looked, Soft, Timer, Unresolved};
 pub use state::{ClassicMember, ConsumerGroup, Member, MemberState, Owned, Partitions, Standing, group_of};
 
 #[cfg(test)]

@@ -69,30 +69,23 @@ pub fn check(pattern: &Arc<str>) -> Result<(), Fault> {
     }
 }
 
-/// The topics that each pattern matches, of those that may be seen; a pattern that cannot be used matches none.
+/// The topics that each pattern matches, of those that may be seen; a pattern that cannot be used matches none. One is
+/// compiled at a time: a group may have as many patterns as members, and each may take much memory.
 pub fn resolve<'t>(
     patterns: impl IntoIterator<Item = Arc<str>>,
     topics: impl Iterator<Item = &'t Arc<str>>,
     may_see: impl Fn(&str) -> bool,
 ) -> BTreeMap<Arc<str>, BTreeSet<Arc<str>>> {
-    let mut found: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
-    let mut compiled = Vec::new();
-    for pattern in patterns {
-        found.insert(Arc::clone(&pattern), BTreeSet::new());
-        if let Ok(regex) = compile(&pattern) {
-            compiled.push((pattern, regex));
-        }
-    }
-    for topic in topics {
-        let mut is_seen = None;
-        for (pattern, regex) in &compiled {
-            if regex.is_match(topic.as_bytes())
-                && *is_seen.get_or_insert_with(|| may_see(topic))
-                && let Some(topics) = found.get_mut(pattern)
-            {
-                topics.insert(Arc::clone(topic));
-            }
-        }
-    }
-    found
+    let mut topics: Vec<(&Arc<str>, Option<bool>)> = topics.map(|topic| (topic, None)).collect();
+    let mut matching = |regex: &Regex| {
+        let matched = topics.iter_mut().filter(|(topic, _)| regex.is_match(topic.as_bytes()));
+        let seen =
+            matched.filter_map(|(topic, is_seen)| is_seen.get_or_insert_with(|| may_see(topic)).then_some(*topic));
+        seen.map(Arc::clone).collect::<BTreeSet<_>>()
+    };
+    let found = patterns.into_iter().map(|pattern| {
+        let topics = compile(&pattern).map_or_else(|_| BTreeSet::new(), |regex| matching(&regex));
+        (pattern, topics)
+    });
+    found.collect()
 }

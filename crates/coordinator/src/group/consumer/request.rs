@@ -4,6 +4,7 @@ use super::state::{JOIN_EPOCH, LEAVE_EPOCH, Partitions, STATIC_LEAVE_EPOCH};
 use crate::group::Fault;
 use crate::group::command::Client;
 use ottla_host::Monotonic;
+use ottla_metadata::Image;
 use ottla_wire::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -116,6 +117,11 @@ impl Heartbeat {
         }
     }
 
+    /// Whether it goes on as before.
+    pub(in crate::group) fn is_news_free(&self) -> bool {
+        self.epoch > JOIN_EPOCH && self.names.is_none() && self.pattern.is_none() && self.assignor.is_none()
+    }
+
     /// Whether it says all that there is to say, as after a lost answer.
     pub(super) fn is_full(&self) -> bool {
         self.rebalance_ms.is_some() && (self.names.is_some() || self.pattern.is_some()) && self.owned.is_some()
@@ -153,8 +159,17 @@ pub struct Beat {
     pub interval_ms: i32,
     /// What it may have; None when that has not changed.
     pub assignment: Option<Partitions>,
-    /// Patterns to look up for the asker, to come back as [`Command::Resolved`].
-    pub unresolved: Vec<Arc<str>>,
+    /// What to look up for the asker, to come back as [`Command::Resolved`].
+    pub unresolved: Option<Unresolved>,
+}
+
+/// Patterns that are to be looked up.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Unresolved {
+    /// The patterns.
+    pub patterns: Vec<Arc<str>>,
+    /// The cluster whose topics count: one that was seen earlier may lack those that the look-up is for.
+    pub image: Arc<Image>,
 }
 
 /// A change that this leader alone knows.

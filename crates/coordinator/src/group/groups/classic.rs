@@ -11,6 +11,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Groups {
+    /// Whether it is a heartbeat of a classic group's member: nothing is written for it.
+    pub(super) fn is_light_classic(&self, command: &classic::Command) -> bool {
+        matches!(command, classic::Command::Heartbeat(beat) if self.classic(&beat.group).is_some())
+    }
+
     /// JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
     pub(super) fn decide_classic(&self, command: classic::Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         let group_id = command.group().clone();

@@ -20,6 +20,16 @@ impl Groups {
         }
     }
 
+    /// Whether it is a heartbeat that goes on as before, to a group that does so, too: most likely nothing is written for it.
+    pub(super) fn is_light_consumer(&self, command: &consumer::Command) -> bool {
+        match command {
+            consumer::Command::Heartbeat(beat) => {
+                beat.is_news_free() && self.consumer(&beat.group).is_some_and(ConsumerGroup::is_at_rest)
+            }
+            consumer::Command::Resolved(_) => false,
+        }
+    }
+
     /// ConsumerGroupHeartbeat and what it led to.
     pub(super) fn decide_consumer(&self, command: consumer::Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         let world = self.world(now);

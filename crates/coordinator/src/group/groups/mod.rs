@@ -9,7 +9,7 @@ pub use super::any::Group;
 use super::offsets::Offsets;
 use super::timers::{Timer, Timers};
 use super::{Answer, Change, Command, Fault, GroupSettings, Record};
-use crate::machine::{Decision, Machine, Now, Origin, Ticket};
+use crate::machine::{Decision, Machine, Now, Origin, Refused, Stored, Ticket};
 use ottla_host::Monotonic;
 use ottla_host::planted::{self, Bug};
 use ottla_metadata::Image;
@@ -47,6 +47,21 @@ impl Machine for Groups {
     type Refusal = Fault;
     type Change = Change;
     type Fault = DecodeError;
+
+    fn is_light(&self, command: &Command) -> bool {
+        match command {
+            Command::Classic(command) => self.is_light_classic(command),
+            Command::Consumer(command) => self.is_light_consumer(command),
+            Command::Offsets(_)
+            | Command::DescribeClassic(_)
+            | Command::DescribeConsumer(_)
+            | Command::List { .. }
+            | Command::Survey(_)
+            | Command::Delete(_)
+            | Command::Image(_)
+            | Command::Due(_) => false,
+        }
+    }
 
     fn decide(&self, command: Command, ticket: Ticket, now: Now) -> Decision<Groups> {
         match command {
@@ -107,10 +122,10 @@ impl Machine for Groups {
         all
     }
 
-    fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    fn encode(&self, change: &Change) -> Result<Option<Stored>, Refused> {
         match change {
-            Change::Record(record) => record.encode().ok(),
-            Change::Image(_) | Change::Classic(..) | Change::Consumer(..) | Change::Timer(..) => None,
+            Change::Record(record) => record.encode().map(Some).map_err(|_| Refused::TooLarge),
+            Change::Image(_) | Change::Classic(..) | Change::Consumer(..) | Change::Timer(..) => Ok(None),
         }
     }
 
@@ -119,6 +134,12 @@ impl Machine for Groups {
             .first()
             .filter(|(deadline, _)| *deadline <= now.monotonic)
             .map(|(_, timer)| Command::Due(timer.clone()))
+    }
+
+    fn put_off(&mut self, until: Monotonic) {
+        if let Some((_, timer)) = self.timers.first().cloned() {
+            self.timers.set(timer, Some(until));
+        }
     }
 
     fn deadline(&self) -> Option<Monotonic> {

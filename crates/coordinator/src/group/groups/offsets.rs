@@ -16,6 +16,8 @@ const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const TOPICS_AFTER: Duration = Duration::from_millis(100);
 /// Most groups that one look for old offsets takes, and most offsets that it takes back.
 const LOOK_MAX: (usize, usize) = (1000, 1000);
+/// Time from one look to the one that goes on behind it, in which others have their turn.
+const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 impl Groups {
     /// OffsetCommit, OffsetFetch, OffsetDelete.
@@ -69,7 +71,7 @@ impl Groups {
                 changes.extend(self.end(id, group));
             }
         }
-        let again = if next.is_some() { Duration::ZERO } else { self.settings.offsets.check_interval };
+        let again = if next.is_some() { LOOK_PAUSE } else { self.settings.offsets.check_interval };
         changes.push(Change::Timer(Timer::Offsets(next), Some(now.monotonic + again)));
         Decision { changes, answers: Vec::new() }
     }

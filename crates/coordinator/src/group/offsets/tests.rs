@@ -55,7 +55,7 @@ impl Desk {
     fn ask(&mut self, command: group::Command) -> Result<group::Answer, Fault> {
         let decision = self.groups.decide(command, Ticket(1), self.now);
         for change in decision.changes {
-            if let Some((key, value)) = self.groups.encode(&change) {
+            if let Some((key, value)) = self.groups.encode(&change).expect("a record") {
                 self.log.push(Entry::Record(key, value, Origin::Plain));
             }
             self.groups.replay(change);
@@ -292,6 +292,25 @@ fn old_offsets_go_and_their_group_after_them() {
     assert_eq!(desk.fetch("g", "ant", 1), (-1, false));
     assert_eq!(desk.ask(group::Command::Delete("g".into())), Err(Fault::GroupNotFound("g".into())));
     assert_eq!(desk.reloaded().offsets().count(), 0);
+}
+
+#[test]
+fn a_look_for_old_offsets_goes_on_once_others_had_their_turn() {
+    let mut desk = Desk::new();
+    for number in 0..2500 {
+        desk.commit(&format!("group-{number:04}"), "ant", 0, 7).expect("a commit");
+    }
+    let begun = desk.groups.begin(desk.now);
+    begun.changes.into_iter().for_each(|change| desk.groups.replay(change));
+    desk.now.wall.0 += 8 * 24 * 3600 * 1000;
+    desk.now.monotonic = desk.now.monotonic + Duration::from_secs(600);
+    while desk.groups.offsets().count() > 0 {
+        let (command, before) = (desk.groups.due(desk.now).expect("a look is due"), desk.groups.offsets().count());
+        desk.ask(command).expect("a deadline is decided");
+        assert!((1..=1000).contains(&(before - desk.groups.offsets().count())), "a look is bounded");
+        assert_eq!(desk.groups.due(desk.now), None, "the next look comes later");
+        desk.now.monotonic = desk.now.monotonic + Duration::from_millis(1);
+    }
 }
 
 #[test]

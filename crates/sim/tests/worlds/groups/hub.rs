@@ -184,7 +184,8 @@ impl Replica for Led {
             self.check()?;
             let bytes = Bytes::from(batch);
             let batch = SharedBatch::new(&bytes, &ValidBatch::trusted(&bytes).unwrap());
-            let ticket = self.partition.submit(batch, Origin::Coordinator, Promise::InSync(1)).await;
+            let promise = Promise::InSync(1);
+            let ticket = self.partition.submit_in_term(batch, Origin::Coordinator, promise, self.epoch).await;
             self.partition.drive();
             match ticket.await {
                 Ok(Ok(written)) if written.leader_epoch == self.epoch => Ok(written.next_offset),

@@ -4,6 +4,7 @@
 mod checker;
 mod classic;
 mod consumer;
+mod held_up;
 mod hub;
 mod member;
 mod story;

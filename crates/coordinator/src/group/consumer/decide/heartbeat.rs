@@ -4,7 +4,7 @@ use super::patterns::Pattern;
 use super::reconcile::{Said, Step};
 use super::target::{Followed, subscribed_ids};
 use super::{Asked, Out, World, leave, target};
-use crate::group::consumer::request::{Answer, Beat, Heartbeat, Soft};
+use crate::group::consumer::request::{Answer, Beat, Heartbeat, Soft, Unresolved};
 use crate::group::consumer::settings;
 use crate::group::consumer::state::{
     ConsumerGroup, JOIN_EPOCH, LEAVE_EPOCH, Member, MemberState, STATIC_LEAVE_EPOCH, metadata_hash,
@@ -52,7 +52,8 @@ fn join_or_go_on(world: World<'_>, group: &ConsumerGroup, beat: &Heartbeat, out:
         epoch: after.epoch,
         interval_ms: settings::heartbeat_ms(world, &beat.group),
         assignment: tells.then(|| after.assigned.plain()),
-        unresolved,
+        unresolved: (!unresolved.is_empty())
+            .then(|| Unresolved { patterns: unresolved, image: Arc::clone(world.image) }),
     })
 }
 

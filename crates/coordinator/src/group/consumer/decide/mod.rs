@@ -27,7 +27,7 @@ pub struct World<'a> {
     /// Settings.
     pub settings: &'a GroupSettings,
     /// The cluster.
-    pub image: &'a Image,
+    pub image: &'a Arc<Image>,
     /// The time.
     pub now: Now,
 }

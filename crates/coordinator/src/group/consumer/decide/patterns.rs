@@ -6,6 +6,7 @@ use crate::group::consumer::patterns;
 use crate::group::consumer::request::{Answer, Looked, Soft};
 use crate::group::consumer::state::{Resolved, change_subscribers, metadata_hash};
 use crate::group::{Change, Fault};
+use ottla_host::Monotonic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,16 +35,21 @@ impl Turn<'_> {
         }
         let now = self.world.now;
         let last = self.group.resolved.values().next();
-        let is_soon = last.is_some_and(|last| now.wall.0 <= last.timestamp.saturating_add(REFRESH_MIN_MS));
+        // A look-up of a time to come was before the clock was set back: nobody knows how long ago.
+        let age_ms = last.map(|last| now.wall.0.saturating_sub(last.timestamp)).filter(|age_ms| *age_ms >= 0);
+        let is_soon = age_ms.is_some_and(|age_ms| age_ms <= REFRESH_MIN_MS);
         if self.group.resolving > now.monotonic || is_soon {
             return Ok((pattern, Vec::new()));
         }
         let patterns = self.patterns();
         let refresh_ms = i64::try_from(self.world.settings.consumer.regex_refresh.as_millis()).unwrap_or(i64::MAX);
+        // The client whose look-up it was may have gone before it was told.
+        let is_lost = self.group.resolving > Monotonic(0);
         let is_due = is_new
+            || is_lost
             || patterns.len() != self.group.resolved.len()
             || self.group.is_dated
-            || last.is_some_and(|last| now.wall.0 > last.timestamp.saturating_add(refresh_ms));
+            || last.is_some() && age_ms.is_none_or(|age_ms| age_ms > refresh_ms);
         if !is_due || patterns.is_empty() {
             return Ok((pattern, Vec::new()));
         }

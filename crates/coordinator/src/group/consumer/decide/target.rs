@@ -53,10 +53,11 @@ pub(super) fn follow(turn: &Turn<'_>, epoch: i32, out: &mut Out) -> Followed {
     Followed { epoch, target: mine }
 }
 
-/// Targets of a group are computed no oftener than its assignment interval says, so that many joins cost one.
+/// Targets of a group are computed no oftener than its assignment interval says, so that many joins cost one. A target
+/// of a time to come was computed before the clock was set back: nobody knows how long ago.
 fn is_due(world: World<'_>, group: &ConsumerGroup, id: &Arc<str>) -> bool {
-    let interval = settings::assignment_interval_ms(world, id);
-    group.target_at == 0 || interval == 0 || world.now.wall.0 >= group.target_at.saturating_add(interval)
+    let (interval, now) = (settings::assignment_interval_ms(world, id), world.now.wall.0);
+    group.target_at == 0 || interval == 0 || now < group.target_at || now >= group.target_at.saturating_add(interval)
 }
 
 /// What the member, or the static member that it replaces, shall have so far.

@@ -133,6 +133,12 @@ impl ConsumerGroup {
         }
     }
 
+    /// Whether its target is that of its epoch, and its topics have been looked at.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.target_epoch == self.epoch && self.looked_at.is_some_and(|looked_at| looked_at <= self.epoch)
+    }
+
     /// Whether it has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {

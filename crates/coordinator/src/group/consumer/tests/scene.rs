@@ -27,6 +27,8 @@ pub(super) struct Scene {
     pub(super) now: Now,
     pub(super) log: Vec<Stored>,
     tickets: u64,
+    /// Clients go before they have looked up their patterns.
+    pub(super) loses_lookups: bool,
 }
 
 /// What came of a command.
@@ -48,7 +50,7 @@ impl Scene {
         let settings = Arc::new(settings);
         let now = Now { monotonic: Monotonic(1), wall: WallClock(BEGIN_MS) };
         let groups = Groups::new(Arc::clone(&settings), Arc::default());
-        Scene { groups, settings, image: Image::default(), now, log: Vec::new(), tickets: 0 }
+        Scene { groups, settings, image: Image::default(), now, log: Vec::new(), tickets: 0, loses_lookups: false }
     }
 
     /// Asks; everything that is decided is known at once.
@@ -61,7 +63,7 @@ impl Scene {
     fn apply(&mut self, decision: Decision<Groups>) -> Came {
         let mut records = Vec::new();
         for change in decision.changes {
-            if let Some((key, value)) = self.groups.encode(&change) {
+            if let Some((key, value)) = self.groups.encode(&change).unwrap() {
                 if let Change::Record(record) = &change {
                     let again = Record::decode(&key, value.as_deref()).unwrap();
                     assert_eq!(again.as_ref(), Some(record), "what is written is read again");
@@ -85,11 +87,10 @@ impl Scene {
             other => panic!("{other:?} is no answer to a heartbeat"),
         };
         if let Ok(beat) = &beat
-            && !beat.unresolved.is_empty()
+            && let Some(unresolved) = beat.unresolved.clone().filter(|_| !self.loses_lookups)
         {
-            let names = self.image.topics().map(|topic| &topic.name);
-            let topics =
-                patterns::resolve(beat.unresolved.iter().cloned(), names, |topic| !topic.starts_with("secret"));
+            let names = unresolved.image.topics().map(|topic| &topic.name);
+            let topics = patterns::resolve(unresolved.patterns, names, |topic| !topic.starts_with("secret"));
             let looked = Looked { group, topics, version: 7, timestamp: self.now.wall.0 };
             let after = self.ask(group::Command::Consumer(Command::Resolved(Box::new(looked))));
             came.records.extend(after.records);

@@ -210,6 +210,8 @@ impl Scene {
             "beat" => return self.run_beat(&words),
             "wait" => return lines(&self.wait(Duration::from_millis(words.need("ms")))),
             "fail-over" => self.fail_over(),
+            "clock" => self.now.wall.0 += words.need::<i64>("by"),
+            "lookups" => self.loses_lookups = words.has("lost"),
             "describe" => return self.describe(&words.group()),
             "delete" => {
                 let came = self.ask(group::Command::Delete(words.group()));
@@ -489,6 +491,7 @@ macro_rules! scripts {
 
 scripts! {
     join_and_leave
+    lost_lookups
     reconcile
     epochs
     validation
@@ -497,6 +500,7 @@ scripts! {
     patterns
     topics_change
     assignment_interval
+    clock_set_back
     group_settings
     commits
     delete

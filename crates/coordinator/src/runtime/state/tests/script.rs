@@ -1,10 +1,10 @@
 //! Stories as text: commands in, effects out. `OTTLA_REWRITE_SCRIPTS=1` writes what comes out into the scripts, to be
 //! reviewed as a diff.
 
-use super::toy::{Ask, Toy};
+use super::toy::{Alarm, Ask, Toy};
 use crate::machine::{Now, Ticket};
 use crate::runtime::load::replay;
-use crate::runtime::state::{Effect, Effects, Event, RuntimeSettings, State};
+use crate::runtime::state::{AtOnce, Effect, Effects, Event, RuntimeSettings, State};
 use ottla_host::{Monotonic, WallClock};
 use ottla_wire::batch::{Batches, ValidBatch};
 use ottla_wire::ids::Offset;
@@ -63,9 +63,22 @@ impl Scene {
             "drop" => self.ask(Ask::Drop(words.iter().map(owned).collect()), &mut out),
             "get" => self.ask(Ask::Get(words[0].to_owned()), &mut out),
             "wait" => self.ask(Ask::Wait(words[0].to_owned()), &mut out),
-            "alarm" => {
-                let at = self.now.monotonic + ms(words[0]);
-                self.ask(Ask::Alarm { at, stuck: words.contains(&"stuck") }, &mut out);
+            "alarm" => self.ask(self.alarm(words), &mut out),
+            "at-once" => {
+                let ask = match words[0] {
+                    "get" => Ask::Get(words[1].to_owned()),
+                    "wait" => Ask::Wait(words[1].to_owned()),
+                    "alarm" => self.alarm(&words[1..]),
+                    "drop" => Ask::Drop(vec![words[1].to_owned()]),
+                    other => panic!("unknown command {other}"),
+                };
+                return match self.state.answer_at_once(&ask, self.now) {
+                    Some(AtOnce { answer, is_sooner }) => {
+                        let answer = answer.unwrap_or_else(|refused| refused.to_string());
+                        format!("at once: {answer}{}\n", if is_sooner { ", and a deadline is sooner" } else { "" })
+                    }
+                    None => "not at once\n".to_owned(),
+                };
             }
             "idle" => self.step(Event::Idle, &mut out),
             "tick" => {
@@ -94,6 +107,16 @@ impl Scene {
             other => panic!("unknown command {other}"),
         }
         self.shown(out)
+    }
+
+    fn alarm(&self, words: &[&str]) -> Ask {
+        let alarm = match words.get(1) {
+            None => Alarm::Plain,
+            Some(&"stuck") => Alarm::Stuck,
+            Some(&"large") => Alarm::Large,
+            Some(other) => panic!("{other} is no alarm"),
+        };
+        Ask::Alarm(self.now.monotonic + ms(words[0]), alarm)
     }
 
     fn ask(&mut self, ask: Ask, out: &mut Effects<Toy>) {
@@ -203,10 +226,12 @@ macro_rules! scripts {
 
 scripts! {
     answers_wait_for_the_commit
+    answers_at_once
     a_failed_append
     batches
     commit_timeout
     deadlines
+    deadlines_that_cannot_be_written
     leader_lost
     loading
 }

@@ -1,9 +1,9 @@
 //! A machine of a few words: it keeps texts by key, lets askers wait for a key, and has alarms.
 
-use crate::machine::{Decision, Machine, Now, Origin, Refused, Ticket};
+use crate::machine::{Decision, Machine, Now, Origin, Refused, Stored, Ticket};
 use ottla_host::Monotonic;
 use ottla_wire::ids::ProducerId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 /// What the toy is asked.
@@ -17,25 +17,40 @@ pub(super) enum Ask {
     Get(String),
     /// Waits until somebody puts the key.
     Wait(String),
-    /// Sets an alarm that puts `rung`; a stuck one is never put off.
-    Alarm { at: Monotonic, stuck: bool },
+    /// Sets an alarm.
+    Alarm(Monotonic, Alarm),
     /// The alarm rings.
-    Ring,
+    Ring(Alarm),
 }
+
+/// What an alarm does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Alarm {
+    /// It puts `rung`.
+    Plain,
+    /// It does nothing, and so is not put off.
+    Stuck,
+    /// It would put more than a batch holds.
+    Large,
+}
+
+/// A key that no record can say.
+const UNWRITABLE: &str = "unwritable";
 
 /// A change of the toy.
 pub(super) enum Change {
     Record(String, Option<String>),
     Waits(String, Ticket),
     Answered(String),
-    Alarm(Option<(Monotonic, bool)>),
+    Alarm(Monotonic, Alarm),
+    Rung,
 }
 
 #[derive(Default)]
 pub(super) struct Toy {
     pub(super) values: BTreeMap<String, String>,
     waiting: BTreeMap<String, Vec<Ticket>>,
-    alarm: Option<(Monotonic, bool)>,
+    alarms: BTreeSet<(Monotonic, Alarm)>,
 }
 
 impl Toy {
@@ -59,6 +74,10 @@ impl Machine for Toy {
     type Change = Change;
     type Fault = Infallible;
 
+    fn is_light(&self, command: &Ask) -> bool {
+        matches!(command, Ask::Get(_) | Ask::Alarm(..) | Ask::Wait(_) | Ask::Drop(_))
+    }
+
     fn decide(&self, command: Ask, ticket: Ticket, _now: Now) -> Decision<Toy> {
         match command {
             Ask::Put(pairs) => {
@@ -75,14 +94,14 @@ impl Machine for Toy {
                 Decision::answer(ticket, Ok(format!("{key} is {value}")))
             }
             Ask::Wait(key) => Decision { changes: vec![Change::Waits(key, ticket)], answers: Vec::new() },
-            Ask::Alarm { at, stuck } => {
-                let changes = vec![Change::Alarm(Some((at, stuck)))];
-                Decision { changes, answers: vec![(ticket, Ok("set".to_owned()))] }
+            Ask::Alarm(at, alarm) => {
+                Decision { changes: vec![Change::Alarm(at, alarm)], answers: vec![(ticket, Ok("set".to_owned()))] }
             }
-            Ask::Ring if self.alarm.is_some_and(|(_, stuck)| stuck) => Decision::default(),
-            Ask::Ring => {
-                let mut decision = self.put(vec![("rung".to_owned(), "yes".to_owned())]);
-                decision.changes.push(Change::Alarm(None));
+            Ask::Ring(Alarm::Stuck) => Decision::default(),
+            Ask::Ring(alarm) => {
+                let text = if alarm == Alarm::Large { "x".repeat(1000) } else { "yes".to_owned() };
+                let mut decision = self.put(vec![("rung".to_owned(), text)]);
+                decision.changes.push(Change::Rung);
                 decision
             }
         }
@@ -94,7 +113,8 @@ impl Machine for Toy {
             Change::Record(key, None) => drop(self.values.remove(&key)),
             Change::Waits(key, ticket) => self.waiting.entry(key).or_default().push(ticket),
             Change::Answered(key) => drop(self.waiting.remove(&key)),
-            Change::Alarm(alarm) => self.alarm = alarm,
+            Change::Alarm(at, alarm) => drop(self.alarms.insert((at, alarm))),
+            Change::Rung => drop(self.alarms.pop_first()),
         }
     }
 
@@ -110,18 +130,25 @@ impl Machine for Toy {
         Decision { changes: Vec::new(), answers: vec![(Ticket::NOBODY, Ok(String::new()))] }
     }
 
-    fn encode(&self, change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    fn encode(&self, change: &Change) -> Result<Option<Stored>, Refused> {
         match change {
-            Change::Record(key, value) => Some((key.clone().into_bytes(), value.clone().map(String::into_bytes))),
-            Change::Waits(..) | Change::Answered(_) | Change::Alarm(_) => None,
+            Change::Record(key, _) if key == UNWRITABLE => Err(Refused::TooLarge),
+            Change::Record(key, value) => Ok(Some((key.clone().into_bytes(), value.clone().map(String::into_bytes)))),
+            Change::Waits(..) | Change::Answered(_) | Change::Alarm(..) | Change::Rung => Ok(None),
         }
     }
 
     fn due(&self, now: Now) -> Option<Ask> {
-        self.alarm.filter(|(at, _)| *at <= now.monotonic).map(|_| Ask::Ring)
+        self.alarms.first().filter(|(at, _)| *at <= now.monotonic).map(|(_, alarm)| Ask::Ring(*alarm))
+    }
+
+    fn put_off(&mut self, until: Monotonic) {
+        if let Some((_, alarm)) = self.alarms.pop_first() {
+            self.alarms.insert((until, alarm));
+        }
     }
 
     fn deadline(&self) -> Option<Monotonic> {
-        self.alarm.map(|(at, _)| at)
+        self.alarms.first().map(|(at, _)| *at)
     }
 }
