@@ -34,7 +34,12 @@ struct Machine {
 /// The process that runs on a machine, or its absence.
 struct Life {
     number: u64,
-    host: Option<Host>,
+    running: Option<Running>,
+}
+
+struct Running {
+    host: Host,
+    tasks: Arc<SimTasks>,
 }
 
 /// What all machines of a world share.
@@ -58,7 +63,7 @@ impl Node {
             disk,
             exec: Arc::clone(&shared.exec),
             network: Arc::clone(&shared.network),
-            life: Mutex::new(Life { number: 0, host: None }),
+            life: Mutex::new(Life { number: 0, running: None }),
         };
         let node = Node { machine: Arc::new(machine) };
         node.begin_life();
@@ -88,7 +93,11 @@ impl Node {
     /// When the node is down.
     #[must_use]
     pub fn host(&self) -> Host {
-        self.machine.life.lock().host.clone().expect("a node that is down has no host; restart it first")
+        let life = self.machine.life.lock();
+        life.running
+            .as_ref()
+            .map(|running| running.host.clone())
+            .expect("a node that is down has no host; restart it first")
     }
 
     /// Its disk, to plan faults on and to look at.
@@ -118,7 +127,7 @@ impl Node {
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.bury_if_down();
-        self.machine.life.lock().host.is_none()
+        self.machine.life.lock().running.is_none()
     }
 
     /// Kills the process, or cuts the power: its tasks are dropped, its connections closed, or left half-open.
@@ -130,12 +139,22 @@ impl Node {
     /// Ends a process whose disk has crashed.
     pub(crate) fn bury_if_down(&self) {
         let machine = &*self.machine;
-        if !machine.disk.is_down() || machine.life.lock().host.take().is_none() {
+        if !machine.disk.is_down() {
             return;
         }
+        let Some(running) = machine.life.lock().running.take() else { return };
         let is_silent = machine.disk.last_crash() == Some(Crash::Power);
         machine.network.node_dies(machine.id, is_silent);
         machine.exec.drop_node(machine.id);
+        running.tasks.end();
+    }
+
+    /// The world ends, and the process with it.
+    pub(crate) fn end(&self) {
+        let running = self.machine.life.lock().running.take();
+        if let Some(running) = running {
+            running.tasks.end();
+        }
     }
 
     /// Starts a process again, on the disk as the crash has left it. A node that is up is killed first.
@@ -151,13 +170,15 @@ impl Node {
         let mut life = machine.life.lock();
         life.number += 1;
         let (exec, clock) = (Arc::clone(&machine.exec), machine.clock.clone());
-        life.host = Some(Host {
+        let tasks = Arc::new(SimTasks::new(exec, clock, machine.id, machine.disk.stalls()));
+        let host = Host {
             clock: Arc::new(machine.clock.clone()),
             disk: Arc::new(machine.disk.clone()),
             net: Arc::new(SimNet::new(Arc::clone(&machine.network), machine.id)),
-            tasks: Arc::new(SimTasks::new(exec, clock, machine.id, machine.disk.stalls())),
+            tasks: Arc::clone(&tasks) as _,
             chance: Arc::new(SimChance { seed: machine.seed ^ life.number, streams: Mutex::default() }),
-        });
+        };
+        life.running = Some(Running { host, tasks });
     }
 }
 

@@ -70,7 +70,8 @@ impl Sim {
         add(&mut met, &self.shared.around.network.met());
         let took = self.shared.around.clock.monotonic().since(Monotonic(0));
         // Nodes hold the world that holds them.
-        self.shared.nodes.lock().clear();
+        let nodes = std::mem::take(&mut *self.shared.nodes.lock());
+        nodes.values().for_each(Node::end);
         Outcome { answer, trace, met, took }
     }
 

@@ -18,9 +18,10 @@ type Job = (Box<dyn FnOnce() + Send>, oneshot::Sender<()>);
 /// What it takes at most until a thread gets to its next work.
 const DELAY_MAX_NS: u64 = 400_000;
 
-/// The lanes of one life of a node. Lock order: leaves; work runs without a lock.
+/// The lanes of one life of a node. Lock order: leaves; work runs, and is dropped, without a lock.
 pub(super) struct Lanes {
-    queues: Mutex<BTreeMap<String, VecDeque<Job>>>,
+    /// None once the life has ended.
+    queues: Mutex<Option<BTreeMap<String, VecDeque<Job>>>>,
     delays: Mutex<Random>,
     exec: Arc<Exec>,
     clock: SimClock,
@@ -30,7 +31,13 @@ pub(super) struct Lanes {
 impl Lanes {
     pub(super) fn new(exec: Arc<Exec>, clock: SimClock, node: u64, stalls: Arc<Stalls>) -> Lanes {
         let seed = node ^ clock.monotonic().0;
-        Lanes { queues: Mutex::default(), delays: Mutex::new(Random::stream(seed, "lanes")), exec, clock, stalls }
+        Lanes {
+            queues: Mutex::new(Some(BTreeMap::new())),
+            delays: Mutex::new(Random::stream(seed, "lanes")),
+            exec,
+            clock,
+            stalls,
+        }
     }
 
     /// Queues `work`; answers the runner to spawn when the lane was idle.
@@ -41,6 +48,7 @@ impl Lanes {
     ) -> (oneshot::Receiver<()>, Option<BoxFuture<'static, ()>>) {
         let (done, ended) = oneshot::channel();
         let mut queues = self.queues.lock();
+        let Some(queues) = queues.as_mut() else { return (ended, None) };
         let is_running = queues.contains_key(lane);
         queues.entry(lane.to_owned()).or_default().push_back((work, done));
         let runner = (!is_running).then(|| Arc::clone(self).run(lane.to_owned()));
@@ -64,8 +72,15 @@ impl Lanes {
         })
     }
 
+    /// Drops what waits: work holds the directory whose host holds these lanes.
+    pub(super) fn end(&self) {
+        let waiting = self.queues.lock().take();
+        drop(waiting);
+    }
+
     fn pop(&self, lane: &str) -> Option<Job> {
         let mut queues = self.queues.lock();
+        let queues = queues.as_mut()?;
         let job = queues.get_mut(lane).and_then(VecDeque::pop_front);
         if job.is_none() {
             queues.remove(lane);

@@ -22,6 +22,11 @@ impl SimTasks {
         let lanes = Arc::new(Lanes::new(Arc::clone(&exec), clock.clone(), node, stalls));
         SimTasks { exec, clock, node, lanes }
     }
+
+    /// The life has ended: work that waits for a thread is not done any more.
+    pub(crate) fn end(&self) {
+        self.lanes.end();
+    }
 }
 
 impl Tasks for SimTasks {
