@@ -8,6 +8,7 @@ mod segment;
 mod snapshot;
 
 use crate::failure::{Failure, While};
+use crate::output;
 use decode::Decoder;
 use report::Report;
 use segment::SegmentOptions;
@@ -74,7 +75,7 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report::default();
     for file in &arguments.files {
-        println!("Dumping {}", file.display());
+        output::line(format_args!("Dumping {}", file.display()));
         dump(arguments, file, &mut report)?;
     }
     report.print();
@@ -105,7 +106,7 @@ fn dump(arguments: &Arguments, file: &Path, report: &mut Report) -> Result<(), F
         Some("txnindex") => index::dump_transactions(file),
         Some("snapshot") => snapshot::dump(file),
         Some(_) | None => {
-            eprintln!("Ignoring unknown file {}", file.display());
+            output::note(format_args!("Ignoring unknown file {}", file.display()));
             Ok(())
         }
     }
