@@ -76,6 +76,11 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// The same cluster for another thread, which connects by itself.
+    pub(crate) fn beside(&self) -> Cluster {
+        Cluster { bootstrap: self.bootstrap.clone(), client_id: self.client_id.clone(), links: BTreeMap::new() }
+    }
+
     /// A connection to any of the brokers that were named at first, preferably one that there is already.
     pub(crate) fn any(&mut self) -> Result<&mut Link, Failure> {
         let mut last = Failure::new("--bootstrap-server names no broker");
