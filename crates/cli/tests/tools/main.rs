@@ -7,6 +7,7 @@
 mod process;
 
 mod blocked;
+mod pipes;
 
 use process::Server;
 use rustix::process::{Pid, Signal, kill_process};

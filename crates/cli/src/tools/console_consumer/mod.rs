@@ -117,7 +117,7 @@ impl Session {
             match self.round(cluster, reader, follow.as_deref_mut(), &mut shown) {
                 Ok(()) => {}
                 Err(Trouble::Broken(failure)) if failure.is_passing() => {
-                    output::note(format_args!("WARN {failure} Trying again."));
+                    output::note(format_args!("WARN trying again: {failure}"));
                     cluster.forget_all();
                     std::thread::sleep(AGAIN);
                 }

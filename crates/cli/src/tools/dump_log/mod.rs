@@ -83,6 +83,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn dump(arguments: &Arguments, file: &Path, report: &mut Report) -> Result<(), Failure> {
+    // Before its name is looked at: a name that was mistyped is no file.
+    std::fs::metadata(file).during(|| format!("read {}", file.display()))?;
     let show = index::Show {
         entries: !arguments.verify_index_only,
         sanity_only: arguments.index_sanity_check,

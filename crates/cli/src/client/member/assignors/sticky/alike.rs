@@ -9,7 +9,7 @@ use crate::client::offsets::TopicPartition;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The assignment of Kafka's `ConstrainedAssignmentBuilder`.
-pub(super) fn assign(members: &[Subscriber], topics: &Topics, claims: Claims) -> Shared {
+pub(super) fn assign(members: &[Subscriber], topics: &Topics, claims: &Claims) -> Shared {
     let all: Vec<TopicPartition> = subscribed(members, topics).collect();
     let mut table = Table::new(members, all.len());
     for (member, owned) in &claims.owned {

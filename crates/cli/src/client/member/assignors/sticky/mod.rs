@@ -19,7 +19,7 @@ pub(super) struct Shared {
 pub(super) fn assign(members: &[Subscriber], topics: &Topics) -> Shared {
     let claims = Claims::of(members, topics);
     if members.windows(2).all(|two| two[0].topics == two[1].topics) {
-        alike::assign(members, topics, claims)
+        alike::assign(members, topics, &claims)
     } else {
         unlike::assign(members, topics, claims)
     }
