@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The desk. Its lock is held for no longer than it takes to read or write a field, and no other lock is taken under it.
+/// The desk. Its lock is held while a field is read or written, and no other lock is taken under it.
 pub(super) struct Desk {
     state: Mutex<State>,
     /// Something new lies there.
@@ -104,7 +104,7 @@ impl Desk {
         }
     }
 
-    /// Waits until there is something for the owner to do, but no longer than `longest`.
+    /// Waits until there is something for the owner to do, for at most `longest`.
     pub(super) fn wait(&self, longest: Duration) {
         let idle = |state: &mut State| state.effects.is_empty() && state.over.is_none();
         // Woken or not, the caller looks at what there is.
@@ -146,7 +146,7 @@ impl Desk {
         self.state().stopping
     }
 
-    /// Waits until the owner wants something, but no longer than `longest`.
+    /// Waits until the owner wants something, for at most `longest`.
     pub(super) fn rest(&self, longest: Duration) {
         let quiet = |state: &mut State| !state.stopping && !state.applied && state.topics.is_none();
         // Woken or not, the caller looks at what there is.
@@ -172,5 +172,49 @@ impl Desk {
     pub(super) fn end(&self, trouble: Trouble) {
         self.state().over = Some(trouble);
         self.news.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Desk, Effect, Identity, Loss};
+    use crate::client::member::Partitions;
+
+    fn told(effects: Vec<Effect>) -> Desk {
+        let desk = Desk::new();
+        desk.tell(effects, Identity::default());
+        desk
+    }
+
+    fn assign() -> Effect {
+        Effect::Assign(Partitions::new())
+    }
+
+    #[test]
+    fn the_thread_learns_once_that_all_effects_are_done() {
+        let desk = told(vec![assign()]);
+        assert!(!desk.orders().applied);
+        assert_eq!(desk.begin().map(|begun| begun.effect), Some(assign()));
+        assert!(desk.begin().is_none());
+        assert!(desk.orders().applied);
+        assert!(desk.begin().is_none());
+        assert!(!desk.orders().applied, "there was nothing new to do");
+    }
+
+    #[test]
+    fn an_effect_that_could_not_be_done_is_the_next_again() {
+        let desk = told(vec![assign()]);
+        desk.put_back(desk.begin().unwrap());
+        assert_eq!(desk.begin().map(|begun| begun.effect), Some(assign()));
+    }
+
+    #[test]
+    fn a_loss_makes_void_what_was_to_be_done_and_what_was_begun() {
+        let desk = told(vec![assign(), assign()]);
+        let begun = desk.begin().unwrap();
+        desk.tell(vec![Effect::Lose(Loss::Gone)], Identity::default());
+        desk.put_back(begun);
+        assert_eq!(desk.begin().map(|begun| begun.effect), Some(Effect::Lose(Loss::Gone)));
+        assert!(desk.begin().is_none());
     }
 }

@@ -87,7 +87,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Waits until the group has decided something, but no longer than `longest`.
+    /// Waits until the group has decided something, for at most `longest`.
     pub(crate) fn wait(&self, longest: Duration) {
         self.desk.wait(longest);
     }

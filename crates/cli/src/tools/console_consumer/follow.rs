@@ -108,7 +108,7 @@ impl Follow {
         Ok(())
     }
 
-    /// Waits while there is nothing to read, until the group has decided something but no longer than `longest`.
+    /// Waits while there is nothing to read, until the group has decided something for at most `longest`.
     pub(super) fn wait(&self, longest: Duration) {
         match &self.membership {
             Some(membership) => membership.wait(longest),
