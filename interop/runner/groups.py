@@ -1,5 +1,6 @@
 """Ottla's group tools beside Apache Kafka's: the same flags, the same lines, the same exit code."""
 import re
+import signal
 import subprocess
 import time
 
@@ -62,6 +63,9 @@ CHANGED = [
     ("--delete --group gone --group other", "--reset-offsets --group gone --group other --topic group-a --to-earliest --execute"),
 ]
 
+# The classes that both consumers are given, which share partitions by the first.
+ASSIGNORS = ["RangeAssignor", "RoundRobinAssignor", "StickyAssignor", "CooperativeStickyAssignor"]
+
 
 def run(node, tally):
     """Runs every line through both tools; false at the first difference."""
@@ -74,6 +78,8 @@ def run(node, tally):
                    for line in PLANNED]
         checks += [(line, lambda line=line, again=again: pairs.same_change(line, again)) for line, again in CHANGED]
         checks.append(("console-consumer --group: commits where it ends", pairs.commits))
+        checks += [(f"console-consumer --group shares with Kafka's by {assignor}, whoever leads",
+                    lambda assignor=assignor: pairs.shares(assignor)) for assignor in ASSIGNORS]
         return all(tally.check(f"ottla as kafka: {name}", check) for name, check in checks)
     finally:
         for member in members:
@@ -129,6 +135,37 @@ class Pairs:
         wanted = sorted(f"value {key}" for key in range(30))
         if got != wanted:
             raise AssertionError(f"read {got!r}")
+
+    def shares(self, assignor):
+        """Ours and Kafka's in one group: both have some of the partitions, and one that leaves is missed by the other."""
+        strategy = ["--command-property", f"partition.assignment.strategy=org.apache.kafka.clients.consumer.{assignor}"]
+        for commands in ((self._ottla, self._kafka_consumer), (self._kafka_consumer, self._ottla)):
+            group = f"shared-{assignor}-{commands[0].__name__}"
+            consumers = []
+            try:
+                for count, command in enumerate(commands, start=1):
+                    typed = command("console-consumer", "--topic", "group-a", "--group", group, "--from-beginning", *strategy)
+                    consumers.append(subprocess.Popen(typed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                    self._wait_for_shares(group, [3] if count == 1 else [1, 2])
+                consumers[0].send_signal(signal.SIGTERM)
+                consumers[0].wait(30)
+                self._wait_for_shares(group, [3])
+            finally:
+                for consumer in consumers:
+                    consumer.kill()
+                    consumer.wait()
+
+    def _wait_for_shares(self, group, wanted):
+        """Waits until the members have so many partitions each."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            text = subprocess.run(self._ottla("consumer-groups", "--describe", "--group", group, "--members"),
+                                  capture_output=True, text=True, timeout=60).stdout
+            shares = sorted(int(line.split()[-1]) for line in text.splitlines() if line.startswith(group))
+            if shares == wanted:
+                return
+            time.sleep(0.3)
+        raise AssertionError(f"not shared as {wanted}: {text}")
 
     def _wait_for_lag(self, group, wanted):
         deadline = time.monotonic() + 30

@@ -1,7 +1,16 @@
 """Apache Kafka's own command-line tools, as an operator types them."""
+import json
+import signal
+import subprocess
+
 from . import cache
 
 TOOLS = "org.apache.kafka.tools"
+PROTOCOLS = ("classic", "consumer")
+PERF_RECORDS = 20000
+VERIFIED = 500
+# What the first of two verifiable consumers takes; the second takes the rest.
+VERIFIED_FIRST = 300
 
 
 def run(node, tally):
@@ -20,6 +29,13 @@ def run(node, tally):
         ("kafka-verifiable-producer", tools.verifiable_producer),
         ("kafka-producer-perf-test", tools.producer_performance),
     ]
+    for protocol in PROTOCOLS:
+        checks += [
+            (f"kafka-consumer-perf-test in a group of the protocol {protocol}",
+             lambda protocol=protocol: tools.consumer_performance(protocol)),
+            (f"kafka-verifiable-consumer, protocol {protocol}: what it says is committed, a second one goes on there",
+             lambda protocol=protocol: tools.verifiable_consumer(protocol)),
+        ]
     return all(tally.check(name, check) for name, check in checks)
 
 
@@ -87,15 +103,62 @@ class Tools:
                                           "--bootstrap-server", self.address)), "Cluster ID: ")
 
     def verifiable_producer(self):
-        self._topics("--create", "--topic", "tool-verifiable")
-        said = self._run("VerifiableProducer", "--topic", "tool-verifiable", "--max-messages", "500", "--acks", "-1")
-        _contains(said, '"acked":500')
+        self._topics("--create", "--topic", "tool-verifiable", "--partitions", "3")
+        said = self._run("VerifiableProducer", "--topic", "tool-verifiable", "--max-messages", str(VERIFIED), "--acks", "-1")
+        _contains(said, f'"acked":{VERIFIED}')
 
     def producer_performance(self):
         self._topics("--create", "--topic", "tool-perf")
-        said = cache.output(cache.java("tools", f"{TOOLS}.ProducerPerformance", "--topic", "tool-perf", "--num-records", "20000",
+        said = cache.output(cache.java("tools", f"{TOOLS}.ProducerPerformance", "--topic", "tool-perf", "--num-records", str(PERF_RECORDS),
                                        "--record-size", "1000", "--throughput", "-1", "--bootstrap-server", self.address))
-        _contains(said, "20000 records sent")
+        _contains(said, f"{PERF_RECORDS} records sent")
+
+    def consumer_performance(self, protocol):
+        group = f"tool-perf-{protocol}"
+        said = self._run("ConsumerPerformance", "--topic", "tool-perf", "--group", group, "--num-records", str(PERF_RECORDS),
+                         "--timeout", "30000", "--command-property", f"group.protocol={protocol}")
+        header, figures = said.strip().splitlines()
+        columns = dict(zip(header.split(", "), figures.split(", ")))
+        _equal(columns["data.consumed.in.nMsg"], str(PERF_RECORDS))
+        _equal(self._committed(group), {("tool-perf", 0): PERF_RECORDS})
+
+    def verifiable_consumer(self, protocol):
+        """One takes so many and ends by itself, the next takes the rest and is ended by SIGTERM."""
+        group = f"tool-verifiable-{protocol}"
+        first = Events(self._run(*self._verifiable(group, protocol, "--max-messages", str(VERIFIED_FIRST))).splitlines())
+        _equal(len(first.places("partitions_assigned")), 3)
+        _equal(first.count(), VERIFIED_FIRST)
+        _equal(self._committed(group), first.committed())
+        rest = self._until(VERIFIED - VERIFIED_FIRST, self._command(*self._verifiable(group, protocol)))
+        _equal(self._committed(group), first.committed() | rest.committed())
+        _equal(sum((first.committed() | rest.committed()).values()), VERIFIED)
+        for place, (start, _) in rest.ranges().items():
+            _equal(start, first.committed().get(place, 0))
+
+    def _verifiable(self, group, protocol, *arguments):
+        return ("VerifiableConsumer", "--topic", "tool-verifiable", "--group-id", group, "--group-protocol", protocol, *arguments)
+
+    def _until(self, count, command):
+        """Runs a verifiable consumer until it has taken so many records; ends it by SIGTERM."""
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            lines = []
+            while Events(lines).count() < count:
+                line = process.stdout.readline()
+                if not line:
+                    raise AssertionError(f"it ended after {lines[-3:]!r}")
+                lines.append(line)
+            process.send_signal(signal.SIGTERM)
+            lines += process.stdout.readlines()
+            process.wait(60)
+        for name in ("shutdown_requested", "shutdown_complete"):
+            _contains("".join(lines), name)
+        return Events(lines)
+
+    def _committed(self, group):
+        """What the group has committed, by topic and partition."""
+        lines = self._run("consumer.group.ConsumerGroupCommand", "--describe", "--offsets", "--group", group).splitlines()
+        rows = [line.split() for line in lines if line.startswith(f"{group} ")]
+        return {(row[1], int(row[2])): int(row[3]) for row in rows if row[3] != "-"}
 
     def _topics(self, *arguments):
         return self._run("TopicCommand", *arguments)
@@ -105,9 +168,48 @@ class Tools:
                          "--max-messages", str(count), *arguments)
 
     def _run(self, tool, *arguments, input_text=None):
-        command = cache.java("tools", f"{TOOLS}.{tool}", "--bootstrap-server", self.address, *arguments,
-                             options=["-XX:TieredStopAtLevel=1"])
-        return cache.output(command, input_text)
+        return cache.output(self._command(tool, *arguments), input_text)
+
+    def _command(self, tool, *arguments):
+        return cache.java("tools", f"{TOOLS}.{tool}", "--bootstrap-server", self.address, *arguments,
+                          options=["-XX:TieredStopAtLevel=1"])
+
+
+class Events:
+    """What a verifiable consumer has said, a line of JSON each."""
+
+    def __init__(self, lines):
+        self.events = [json.loads(line) for line in lines]
+
+    def named(self, name):
+        return [event for event in self.events if event["name"] == name]
+
+    def places(self, name):
+        return {(place["topic"], place["partition"]) for event in self.named(name) for place in event["partitions"]}
+
+    def count(self):
+        """How many records it has taken."""
+        return sum(part["count"] for event in self.named("records_consumed") for part in event["partitions"])
+
+    def ranges(self):
+        """First and last offset taken of each partition, between which none may be missing."""
+        ranges = {}
+        for event in self.named("records_consumed"):
+            for part in event["partitions"]:
+                place = (part["topic"], part["partition"])
+                start, last = ranges.get(place, (part["minOffset"], part["minOffset"] - 1))
+                _equal((part["minOffset"], part["maxOffset"]), (last + 1, last + part["count"]))
+                ranges[place] = (start, part["maxOffset"])
+        return ranges
+
+    def committed(self):
+        """The last offset that it says it has committed of each partition."""
+        committed = {}
+        for event in self.named("offsets_committed"):
+            _equal(event["success"], True)
+            committed |= {(one["topic"], one["partition"]): one["offset"] for one in event["offsets"]}
+        _equal(committed, {place: last + 1 for place, (_, last) in self.ranges().items()})
+        return committed
 
 
 def _contains(text, wanted):

@@ -4,6 +4,7 @@ mod arguments;
 mod client;
 mod configuration;
 mod failure;
+mod output;
 mod properties;
 mod server;
 mod tools;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                eprintln!("{failure}");
+                output::note(&failure);
             }
             ExitCode::from(failure.code())
         }

@@ -69,11 +69,16 @@ impl Cluster {
 
     /// Like [`Cluster::connect`], under a client's id.
     pub(crate) fn connect_as(bootstrap: &str, client_id: &str) -> Result<Cluster, Failure> {
-        let addresses = bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::to_owned);
-        let mut cluster =
-            Cluster { bootstrap: addresses.collect(), client_id: client_id.to_owned(), links: BTreeMap::new() };
+        let addresses = bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty());
+        let bootstrap = addresses.map(checked).collect::<Result<Vec<String>, Failure>>()?;
+        let mut cluster = Cluster { bootstrap, client_id: client_id.to_owned(), links: BTreeMap::new() };
         cluster.any()?;
         Ok(cluster)
+    }
+
+    /// The same cluster for another thread, which connects by itself.
+    pub(crate) fn beside(&self) -> Cluster {
+        Cluster { bootstrap: self.bootstrap.clone(), client_id: self.client_id.clone(), links: BTreeMap::new() }
     }
 
     /// A connection to any of the brokers that were named at first, preferably one that there is already.
@@ -163,6 +168,17 @@ impl Cluster {
                 None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
             }
         })
+    }
+}
+
+/// An address that has the form `host:port`.
+fn checked(address: &str) -> Result<String, Failure> {
+    let parts = address.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    match parts {
+        Some(_) => Ok(address.to_owned()),
+        None => Err(Failure::new(format!(
+            "--bootstrap-server: {address:?} is not of the form host:port, such as localhost:9092"
+        ))),
     }
 }
 

@@ -45,9 +45,11 @@ impl Answer {
 impl Link {
     /// Connects to `host:port` under a client's id and asks which versions are served.
     pub(crate) fn connect(address: &str, client_id: &str) -> Result<Link, Failure> {
-        let doing = || format!("connect to {address}");
         let mut last = None;
-        for resolved in address.to_socket_addrs().during(doing)? {
+        let addresses = address.to_socket_addrs();
+        let addresses =
+            addresses.map_err(|error| Failure::passing(format!("could not connect to {address}: {error}")))?;
+        for resolved in addresses {
             match TcpStream::connect_timeout(&resolved, PATIENCE) {
                 Ok(stream) => return Link::negotiate(stream, address, client_id),
                 Err(error) => last = Some(error),
@@ -226,6 +228,9 @@ impl Link {
     }
 
     fn broken(&self, error: &std::io::Error) -> Failure {
+        if error.kind() == ErrorKind::UnexpectedEof {
+            return Failure::passing(format!("the broker at {} closed the connection", self.address));
+        }
         Failure::passing(format!("could not {}: {error}", self.reading("an answer")))
     }
 

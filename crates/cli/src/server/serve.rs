@@ -7,6 +7,7 @@ use crate::tools::storage;
 use ottla_broker::{Broker, StartError};
 use ottla_host::real::{Runtime, raise_file_limit, stop_signal};
 use ottla_metadata::settings::BrokerConfig;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,8 @@ fn tell(broker: &Broker, start: &Start, formatted: bool, durable: bool) {
         metrics: broker.http_address(),
         program: &program,
     };
-    println!("{banner}");
+    // A broker that nobody watches serves all the same.
+    drop(writeln!(std::io::stdout(), "{banner}"));
 }
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.

@@ -3,6 +3,7 @@
 use crate::client::cluster::Cluster;
 use crate::client::offsets::{NO_OFFSET, TopicPartition, list};
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_wire::error::ErrorCode;
 use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,11 +102,11 @@ fn print_offsets(
             }
             Err(error) => {
                 let text = crate::client::groups::Trouble::refused(error, None);
-                eprintln!("Skip getting offsets for topic-partition {place} due to error: {text}");
+                output::note(format_args!("Skip getting offsets for topic-partition {place} due to error: {text}"));
             }
         }
     }
-    lines.values().for_each(|line| println!("{line}"));
+    lines.values().for_each(output::line);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use crate::client::cluster::Cluster;
 use crate::client::groups::{Filter, Groups, Listing};
 use crate::failure::Failure;
+use crate::output;
 use std::time::Duration;
 
 /// How long it may take.
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Err(text) => {
-            println!("Error while executing groups command : {text}");
+            output::line(format_args!("Error while executing groups command : {text}"));
             Err(Failure::silent())
         }
     }
@@ -103,8 +104,8 @@ fn print_table(listed: Vec<Listing>) {
     let rows: Vec<[String; 3]> =
         listed.into_iter().map(|listing| [listing.group, kind(&listing.kind), listing.protocol]).collect();
     let width = rows.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0).max(WIDTH);
-    println!("{:width$} {:width$} {:width$}", "GROUP", "TYPE", "PROTOCOL");
+    output::line(format_args!("{:width$} {:width$} {:width$}", "GROUP", "TYPE", "PROTOCOL"));
     for [group, kind, protocol] in rows {
-        println!("{group:width$} {kind:width$} {protocol:width$} ");
+        output::line(format_args!("{group:width$} {kind:width$} {protocol:width$} "));
     }
 }

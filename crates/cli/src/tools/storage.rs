@@ -2,6 +2,7 @@
 
 use crate::configuration;
 use crate::failure::{Failure, While};
+use crate::output;
 
 use ottla_host::Host;
 use ottla_host::real::Runtime;
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let host = runtime.host();
     match &arguments.command {
         Command::RandomUuid => {
-            println!("{}", format::random_uuid(&*host.chance));
+            output::line(format::random_uuid(&*host.chance));
             Ok(())
         }
         Command::Info { config } => info(&host, &configuration::load(config, &[])?),
@@ -113,15 +114,15 @@ fn format_directories(host: &Host, arguments: &FormatArguments) -> Result<(), Fa
     let kind = kind(&plan);
     let report = carry_out(host, &plan)?;
     if report.formatted.is_empty() {
-        println!("All of the log directories are already formatted.");
+        output::line("All of the log directories are already formatted.");
     }
     for (dir, _) in &report.formatted {
         let kind = if *dir == metadata { kind } else { "log directory" };
-        println!(
+        output::line(format_args!(
             "Formatting {kind} {} with metadata.version {}.",
             dir.display(),
             report.release.name().unwrap_or("unknown")
-        );
+        ));
     }
     Ok(())
 }
@@ -254,10 +255,10 @@ fn info(host: &Host, config: &BrokerConfig) -> Result<(), Failure> {
     list("Found log director", ["y", "ies"], &found);
     if let Some(meta) = first {
         let directory = meta.directory_id.map_or_else(String::new, |id| format!("directory.id={id}, "));
-        println!(
+        output::line(format_args!(
             "Found metadata: {{cluster.id={}, {directory}node.id={}, version=1}}\n",
             meta.cluster_id, meta.node_id
-        );
+        ));
     }
     list("Found problem", ["", "s"], &problems);
     if problems.is_empty() { Ok(()) } else { Err(Failure::silent()) }
@@ -275,11 +276,11 @@ fn list(title: &str, [singular, plural]: [&str; 2], lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    println!("{title}{}:", if lines.len() == 1 { singular } else { plural });
+    output::line(format_args!("{title}{}:", if lines.len() == 1 { singular } else { plural }));
     for line in lines {
-        println!("  {line}");
+        output::line(format_args!("  {line}"));
     }
-    println!();
+    output::line("");
 }
 
 #[cfg(test)]

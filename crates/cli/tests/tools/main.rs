@@ -6,6 +6,9 @@
 #[path = "../hostile/process.rs"]
 mod process;
 
+mod blocked;
+mod pipes;
+
 use process::Server;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
@@ -51,9 +54,8 @@ impl Drop for Consumer {
 }
 
 /// A consumer in the group `billing`, whose lines come with its number.
-fn consume(server: &Server, protocol: &str, number: usize, lines: Sender<(usize, String)>) -> Consumer {
-    let property = format!("group.protocol={protocol}");
-    let arguments = ["--topic", "orders", "--group", "billing", "--from-beginning", "--command-property", &property];
+fn consume(server: &Server, property: &str, number: usize, lines: Sender<(usize, String)>) -> Consumer {
+    let arguments = ["--topic", "orders", "--group", "billing", "--from-beginning", "--command-property", property];
     let mut child =
         tool(server, "console-consumer", &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
@@ -103,7 +105,7 @@ fn orders(numbers: std::ops::Range<u32>) -> BTreeSet<String> {
     numbers.map(|number| format!("order {number}")).collect()
 }
 
-fn two_share_and_one_goes_on(protocol: &str) {
+fn two_share_and_one_goes_on(property: &str) {
     let server = Server::start_with(&[
         "group.initial.rebalance.delay.ms=0",
         "group.consumer.min.heartbeat.interval.ms=500",
@@ -111,8 +113,8 @@ fn two_share_and_one_goes_on(protocol: &str) {
     ]);
     said(&server, "topics", &["--create", "--topic", "orders", "--partitions", "4"]);
     let (sender, lines) = channel();
-    let mut first = consume(&server, protocol, 1, sender.clone());
-    let mut second = consume(&server, protocol, 2, sender);
+    let mut first = consume(&server, property, 1, sender.clone());
+    let mut second = consume(&server, property, 2, sender);
     until_members(&server, 2);
     order(&server, 0..40);
     assert_eq!(
@@ -134,10 +136,30 @@ fn two_share_and_one_goes_on(protocol: &str) {
 
 #[test]
 fn two_consumers_share_a_topic_and_one_goes_on_alone() {
-    two_share_and_one_goes_on("classic");
+    two_share_and_one_goes_on("group.protocol=classic");
 }
 
 #[test]
 fn two_consumers_of_kip_848_share_a_topic_and_one_goes_on_alone() {
-    two_share_and_one_goes_on("consumer");
+    two_share_and_one_goes_on("group.protocol=consumer");
+}
+
+#[test]
+fn two_cooperative_consumers_share_a_topic_and_one_goes_on_alone() {
+    two_share_and_one_goes_on(
+        "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+    );
+}
+
+#[test]
+fn an_assignor_that_is_not_there_is_refused_by_name() {
+    let server = Server::start_with(&[]);
+    let setting = "partition.assignment.strategy=com.example.Mine";
+    let arguments = ["--topic", "orders", "--group", "billing", "--command-property", setting];
+    let done = tool(&server, "console-consumer", &arguments).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    for part in ["com.example.Mine", "CooperativeStickyAssignor", "group.protocol=consumer"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
 }

@@ -1,9 +1,11 @@
-//! The classic protocol: join, learn or make the assignment, beat; on a rebalance give all up and join again.
+//! The classic protocol: join, learn or make the assignment, beat; on a rebalance join again.
+//!
+//! With eager assignors a member gives up all that it reads before it joins again. With cooperative ones it reads on, gives up
+//! what the new assignment no longer has, and joins once more, so that another gets it.
 
-use super::range::{self, Subscriber};
-use super::{Answer, Effect, Identity, Partitions, Request};
+use super::assignors::{Assignment, Assignor, Topics};
+use super::{Answer, Effect, Identity, Loss, Partitions, Request};
 use ottla_wire::error::ErrorCode;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Generation of a member that is in none.
@@ -13,70 +15,119 @@ const NO_GENERATION: i32 = -1;
 #[derive(Debug)]
 pub(super) struct Classic {
     interval: Duration,
+    cooperative: bool,
     member: String,
     generation: i32,
+    /// What the effects so far let the owner read.
     owned: Partitions,
+    /// The last assignment and its generation, which the sticky assignor goes by.
+    last: (Partitions, i32),
     phase: Phase,
 }
 
 #[derive(Debug)]
 enum Phase {
+    /// Joins now.
     Out,
-    Syncing { protocol: String, assignments: BTreeMap<String, Partitions> },
-    In { beat_at: Duration },
+    Syncing {
+        protocol: String,
+        assignments: Assignment,
+    },
+    In {
+        beat_at: Duration,
+    },
+    /// In the generation still, until the owner has given up what it has to: joins then.
+    GivingUp {
+        beat_at: Duration,
+    },
+    /// In no generation, and the owner has yet to learn of it: joins then.
+    Lost,
 }
 
 impl Classic {
-    /// A member that has yet to join and will beat every `interval`.
-    pub(super) fn new(interval: Duration) -> Classic {
-        let (member, owned) = (String::new(), Partitions::new());
-        Classic { interval, member, generation: NO_GENERATION, owned, phase: Phase::Out }
-    }
-
-    /// What to ask now; None while there is nothing to do.
-    pub(super) fn next(&self, now: Duration) -> Option<Request> {
-        let (member, generation) = (self.member.clone(), self.generation);
-        match &self.phase {
-            Phase::Out => Some(Request::Join { member, owned: self.owned.clone(), generation }),
-            Phase::Syncing { protocol, assignments } => {
-                Some(Request::Sync { member, generation, protocol: protocol.clone(), assignments: assignments.clone() })
-            }
-            Phase::In { beat_at } => (now >= *beat_at).then_some(Request::Beat { member, generation }),
+    /// A member that has yet to join by one of `assignors` and will beat every `interval`.
+    pub(super) fn new(interval: Duration, assignors: &[Assignor]) -> Classic {
+        Classic {
+            interval,
+            cooperative: assignors.iter().all(|assignor| assignor.is_cooperative()),
+            member: String::new(),
+            generation: NO_GENERATION,
+            owned: Partitions::new(),
+            last: (Partitions::new(), NO_GENERATION),
+            phase: Phase::Out,
         }
     }
 
-    /// Takes an answer in. `partitions` says how many partitions a topic has, for the assignment when this member leads.
-    /// An error that no joining again mends is returned.
+    /// When there is something to ask; None while the owner has something to do first.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Out | Phase::Syncing { .. } => Some(Duration::ZERO),
+            Phase::In { beat_at } | Phase::GivingUp { beat_at } => Some(*beat_at),
+            Phase::Lost => None,
+        }
+    }
+
+    /// What to ask when it is due.
+    pub(super) fn request(&self) -> Request {
+        let (member, generation) = (self.member.clone(), self.generation);
+        match &self.phase {
+            Phase::Out => Request::Join { member, generation, owned: self.owned.clone(), last: self.last.clone() },
+            Phase::Syncing { protocol, assignments } => {
+                Request::Sync { member, generation, protocol: protocol.clone(), assignments: assignments.clone() }
+            }
+            Phase::In { .. } | Phase::GivingUp { .. } | Phase::Lost => Request::Beat { member, generation },
+        }
+    }
+
+    /// Takes an answer in. `topics` has the partitions to share out when this member leads. An error that no joining again mends is
+    /// returned.
     pub(super) fn step(
         &mut self,
         now: Duration,
         answer: Answer,
-        partitions: &BTreeMap<String, Vec<i32>>,
+        topics: &Topics,
         effects: &mut Vec<Effect>,
     ) -> Result<(), ErrorCode> {
         match answer {
             Answer::Joined { member, generation, protocol, members } => {
                 (self.member, self.generation) = (member, generation);
-                let assignments = members.map(|members| range::assign(&members, partitions)).unwrap_or_default();
-                self.phase = Phase::Syncing { protocol, assignments };
+                let assignor = Assignor::named(&protocol);
+                let assignments = members.zip(assignor).map(|(members, assignor)| assignor.assign(&members, topics));
+                self.phase = Phase::Syncing { protocol, assignments: assignments.unwrap_or_default() };
             }
-            Answer::Synced(assigned) => {
-                self.owned = assigned.clone();
-                self.phase = Phase::In { beat_at: now + self.interval };
-                effects.push(Effect::Assign(assigned));
-            }
+            Answer::Synced(assigned) => self.synced(now, assigned, effects),
             Answer::Beaten | Answer::ModernBeaten { .. } => self.beaten(now),
-            Answer::Refused { error, member } => return self.refused(now, error, member, effects),
+            Answer::Refused { error, member } => return self.refused(error, member, effects),
         }
         Ok(())
     }
 
-    /// Gives up what is read and joins again, as when the subscription has changed.
-    pub(super) fn rejoin(&mut self, effects: &mut Vec<Effect>) {
-        if !self.owned.is_empty() {
-            effects.push(Effect::Revoke(std::mem::take(&mut self.owned)));
+    /// The owner has done all that the effects so far say.
+    pub(super) fn applied(&mut self) {
+        match self.phase {
+            Phase::GivingUp { .. } | Phase::Lost => self.phase = Phase::Out,
+            Phase::Out | Phase::Syncing { .. } | Phase::In { .. } => {}
         }
-        self.phase = Phase::Out;
+    }
+
+    /// Joins again because what is read has changed: by `reads` what is still wanted.
+    pub(super) fn resubscribe(&mut self, reads: impl Fn(&str) -> bool, effects: &mut Vec<Effect>) {
+        match self.phase {
+            Phase::In { beat_at } => self.rejoin(beat_at, reads, effects),
+            Phase::Syncing { .. } => self.phase = Phase::Out,
+            Phase::Out | Phase::GivingUp { .. } | Phase::Lost => {}
+        }
+    }
+
+    /// Is out of the group, having left it: the owner does not poll.
+    pub(super) fn left(&mut self, effects: &mut Vec<Effect>) {
+        self.member.clear();
+        self.lose(Loss::Late, effects);
+    }
+
+    /// Whether the coordinator counts on this member.
+    pub(super) fn is_member(&self) -> bool {
+        matches!(self.phase, Phase::In { .. } | Phase::GivingUp { .. })
     }
 
     /// Who this member is.
@@ -84,46 +135,61 @@ impl Classic {
         Identity { member: self.member.clone(), generation: self.generation }
     }
 
+    fn synced(&mut self, now: Duration, assigned: Partitions, effects: &mut Vec<Effect>) {
+        let beat_at = now + self.interval;
+        let revoked: Partitions = self.owned.difference(&assigned).cloned().collect();
+        self.phase = if revoked.is_empty() { Phase::In { beat_at } } else { Phase::GivingUp { beat_at } };
+        if !revoked.is_empty() {
+            effects.push(Effect::Revoke(revoked));
+        }
+        self.owned = assigned.clone();
+        self.last = (assigned.clone(), self.generation);
+        effects.push(Effect::Assign(assigned));
+    }
+
     fn beaten(&mut self, now: Duration) {
-        if let Phase::In { beat_at } = &mut self.phase {
-            *beat_at = now + self.interval;
+        match &mut self.phase {
+            Phase::In { beat_at } | Phase::GivingUp { beat_at } => *beat_at = now + self.interval,
+            Phase::Out | Phase::Syncing { .. } | Phase::Lost => {}
         }
     }
 
-    fn refused(
-        &mut self,
-        now: Duration,
-        error: ErrorCode,
-        member: String,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), ErrorCode> {
+    fn refused(&mut self, error: ErrorCode, member: String, effects: &mut Vec<Effect>) -> Result<(), ErrorCode> {
         match error {
             ErrorCode::MEMBER_ID_REQUIRED => self.member = member,
-            ErrorCode::REBALANCE_IN_PROGRESS => self.rejoin(effects),
+            ErrorCode::REBALANCE_IN_PROGRESS => match self.phase {
+                Phase::In { beat_at } => self.rejoin(beat_at, |_| true, effects),
+                Phase::Syncing { .. } => self.phase = Phase::Out,
+                Phase::Out | Phase::GivingUp { .. } | Phase::Lost => {}
+            },
             ErrorCode::UNKNOWN_MEMBER_ID => {
                 self.member.clear();
-                self.lose(effects);
+                self.lose(Loss::Gone, effects);
             }
-            ErrorCode::ILLEGAL_GENERATION => self.lose(effects),
-            // The driver looks for the coordinator again and asks once more.
-            error if error.retriable() => self.beaten(now),
+            ErrorCode::ILLEGAL_GENERATION => self.lose(Loss::Gone, effects),
+            // The same is asked again, of the coordinator that is found then.
+            error if error.retriable() => {}
             error => return Err(error),
         }
         Ok(())
     }
 
-    fn lose(&mut self, effects: &mut Vec<Effect>) {
-        self.generation = NO_GENERATION;
-        self.phase = Phase::Out;
-        if !self.owned.is_empty() {
-            effects.push(Effect::Lose(std::mem::take(&mut self.owned)));
+    /// Gives up what the protocol or the subscription asks for, then joins again.
+    fn rejoin(&mut self, beat_at: Duration, reads: impl Fn(&str) -> bool, effects: &mut Vec<Effect>) {
+        let keeps = self.cooperative;
+        let (kept, revoked): (Partitions, Partitions) =
+            std::mem::take(&mut self.owned).into_iter().partition(|place| keeps && reads(&place.topic));
+        self.owned = kept;
+        self.phase = if revoked.is_empty() { Phase::Out } else { Phase::GivingUp { beat_at } };
+        if !revoked.is_empty() {
+            effects.push(Effect::Revoke(revoked));
         }
     }
-}
 
-impl Subscriber {
-    /// Whether the member reads a topic.
-    pub(super) fn reads(&self, topic: &str) -> bool {
-        self.topics.iter().any(|read| read == topic)
+    fn lose(&mut self, loss: Loss, effects: &mut Vec<Effect>) {
+        self.generation = NO_GENERATION;
+        self.owned.clear();
+        self.phase = Phase::Lost;
+        effects.push(Effect::Lose(loss));
     }
 }

@@ -1,16 +1,22 @@
-//! Membership in a consumer group: two pure machines, one for each protocol, and the driver that asks the coordinator for them.
+//! Membership in a consumer group: two pure machines, one for each protocol, and a thread that asks the coordinator for them.
 //!
-//! A machine says by `next` what is to be asked now, learns by `step` what was answered, and puts what the owner of the positions
-//! has to do into effects. It knows neither connections nor clocks: `now` is the time since the membership began.
+//! A machine says by `due` and `request` what is to be asked when, learns by `step` what was answered, and puts what the owner of
+//! the positions has to do into effects. It knows neither connections nor clocks: `now` is the time since the membership began.
+//! The thread (`worker`) joins and beats whatever the owner is busy with; the owner's side (`membership`) does the effects each
+//! time it polls. They meet at the `desk`.
 
+mod assignors;
 mod classic;
-mod driver;
+mod coordinator;
+mod desk;
+mod membership;
 mod modern;
 mod protocol;
-mod range;
 mod requests;
+mod worker;
 
-pub(crate) use driver::{Go, Membership, Owner};
+pub(crate) use assignors::Assignor;
+pub(crate) use membership::{Membership, Owner, has_moved};
 
 use super::offsets::TopicPartition;
 use ottla_wire::Uuid;
@@ -36,8 +42,10 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Duration,
     /// `heartbeat.interval.ms` (classic).
     pub(crate) heartbeat_interval: Duration,
-    /// `max.poll.interval.ms`: how long a rebalance waits for this member.
-    pub(crate) rebalance_timeout: Duration,
+    /// `max.poll.interval.ms`: how long a rebalance waits for this member, and after which time without a poll it leaves.
+    pub(crate) poll_interval: Duration,
+    /// `partition.assignment.strategy` (classic).
+    pub(crate) assignors: Vec<Assignor>,
     /// `isolation.level=read_committed`: offsets that a transaction is about to commit are waited for.
     pub(crate) stable: bool,
 }
@@ -49,10 +57,12 @@ pub(super) enum Request {
     Join {
         /// Empty at first.
         member: String,
-        /// What was read until now, for assignors that care.
-        owned: Partitions,
-        /// The generation in which it was read.
+        /// The generation that it is in; -1 in none.
         generation: i32,
+        /// What it reads on while the group changes.
+        owned: Partitions,
+        /// The last assignment that it had, and in which generation.
+        last: (Partitions, i32),
     },
     /// SyncGroup.
     Sync {
@@ -63,7 +73,7 @@ pub(super) enum Request {
         /// The protocol chosen.
         protocol: String,
         /// Each member's partitions, when this member leads.
-        assignments: BTreeMap<String, Partitions>,
+        assignments: assignors::Assignment,
     },
     /// Heartbeat.
     Beat {
@@ -95,7 +105,7 @@ pub(super) enum Answer {
         /// The assignor all members share.
         protocol: String,
         /// When this member leads: the members with the topics each reads, and each one's `group.instance.id`.
-        members: Option<Vec<range::Subscriber>>,
+        members: Option<Vec<assignors::Subscriber>>,
     },
     /// To SyncGroup: what this member reads.
     Synced(Partitions),
@@ -124,10 +134,19 @@ pub(super) enum Answer {
 pub(super) enum Effect {
     /// Commit how far these were read, then read them no more.
     Revoke(Partitions),
-    /// Another member may read these already: read them no more and commit nothing.
-    Lose(Partitions),
+    /// Other members may read all of it already: read nothing any more and commit nothing.
+    Lose(Loss),
     /// Read these, from where the group is.
     Assign(Partitions),
+}
+
+/// Why a member is out of its group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Loss {
+    /// The coordinator knows it no more.
+    Gone,
+    /// It left by itself: its owner has not polled for `max.poll.interval.ms`.
+    Late,
 }
 
 /// Who asks: what offsets are committed and fetched with.

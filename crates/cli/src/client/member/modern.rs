@@ -1,6 +1,6 @@
 //! The protocol of KIP-848: one heartbeat says what the member reads and learns what it is to read.
 
-use super::{Answer, Effect, Identity, Partitions, Request};
+use super::{Answer, Effect, Identity, Loss, Partitions, Request};
 use ottla_wire::error::ErrorCode;
 use std::time::Duration;
 
@@ -12,29 +12,51 @@ const JOINING: i32 = 0;
 pub(super) struct Modern {
     member: String,
     epoch: i32,
+    /// What the effects so far let the owner read.
     owned: Partitions,
     beat_at: Duration,
-    /// Whether the coordinator has yet to be told what this member reads.
-    tell_owned: bool,
+    tell: Tell,
     /// Whether the coordinator has yet to be told the subscription.
     tell_topics: bool,
+}
+
+/// What the coordinator knows of `owned`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tell {
+    /// All.
+    Told,
+    /// It is to be told once the owner has changed over: others get then what was given up.
+    OnceApplied,
+    /// It is to be told now.
+    Now,
+    /// It is to be told as soon as the owner knows that all is lost: the member joins then.
+    OnceLost,
 }
 
 impl Modern {
     /// A member of the given id that has yet to join.
     pub(super) fn new(member: String) -> Modern {
-        let owned = Partitions::new();
-        Modern { member, epoch: JOINING, owned, beat_at: Duration::ZERO, tell_owned: true, tell_topics: true }
+        let (owned, beat_at) = (Partitions::new(), Duration::ZERO);
+        Modern { member, epoch: JOINING, owned, beat_at, tell: Tell::Now, tell_topics: true }
     }
 
-    /// What to ask now; None while there is nothing to do.
-    pub(super) fn next(&self, now: Duration) -> Option<Request> {
-        let due = now >= self.beat_at || self.tell_owned || self.tell_topics;
-        due.then(|| Request::ModernBeat {
+    /// When there is something to ask; None while the owner has something to do first.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match self.tell {
+            Tell::OnceLost => None,
+            Tell::Now => Some(Duration::ZERO),
+            Tell::Told | Tell::OnceApplied if self.tell_topics => Some(Duration::ZERO),
+            Tell::Told | Tell::OnceApplied => Some(self.beat_at),
+        }
+    }
+
+    /// What to ask when it is due.
+    pub(super) fn request(&self) -> Request {
+        Request::ModernBeat {
             epoch: self.epoch,
-            owned: self.tell_owned.then(|| self.owned.clone()),
+            owned: (self.tell == Tell::Now).then(|| self.owned.clone()),
             subscribe: self.tell_topics,
-        })
+        }
     }
 
     /// Takes an answer in; an error that no joining again mends is returned.
@@ -42,14 +64,17 @@ impl Modern {
         match answer {
             Answer::ModernBeaten { epoch, interval, assignment } => {
                 (self.epoch, self.beat_at) = (epoch, now + interval);
-                (self.tell_owned, self.tell_topics) = (false, false);
+                self.tell_topics = false;
+                if self.tell == Tell::Now {
+                    self.tell = Tell::Told;
+                }
                 if let Some(assignment) = assignment {
                     self.assigned(assignment, effects);
                 }
                 Ok(())
             }
             Answer::Refused { error: ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH, .. } => {
-                self.lose(effects);
+                self.lose(Loss::Gone, effects);
                 Ok(())
             }
             Answer::Refused { error, .. } if error.retriable() => Ok(()),
@@ -58,9 +83,27 @@ impl Modern {
         }
     }
 
+    /// The owner has done all that the effects so far say.
+    pub(super) fn applied(&mut self) {
+        match self.tell {
+            Tell::OnceApplied | Tell::OnceLost => self.tell = Tell::Now,
+            Tell::Told | Tell::Now => {}
+        }
+    }
+
     /// Tells the coordinator the subscription again.
     pub(super) fn resubscribe(&mut self) {
         self.tell_topics = true;
+    }
+
+    /// Is out of the group, having left it: the owner does not poll.
+    pub(super) fn left(&mut self, effects: &mut Vec<Effect>) {
+        self.lose(Loss::Late, effects);
+    }
+
+    /// Whether the coordinator counts on this member.
+    pub(super) fn is_member(&self) -> bool {
+        self.epoch != JOINING
     }
 
     /// Who this member is.
@@ -68,22 +111,23 @@ impl Modern {
         Identity { member: self.member.clone(), generation: self.epoch }
     }
 
-    /// Changes over to a new assignment; the coordinator gives what is revoked to others once it is told.
+    /// Changes over to a new assignment.
     fn assigned(&mut self, assignment: Partitions, effects: &mut Vec<Effect>) {
         let revoked: Partitions = self.owned.difference(&assignment).cloned().collect();
         if !revoked.is_empty() {
             effects.push(Effect::Revoke(revoked));
         }
-        self.tell_owned = assignment != self.owned;
+        if assignment != self.owned {
+            self.tell = Tell::OnceApplied;
+        }
         self.owned = assignment.clone();
         effects.push(Effect::Assign(assignment));
     }
 
-    fn lose(&mut self, effects: &mut Vec<Effect>) {
+    fn lose(&mut self, loss: Loss, effects: &mut Vec<Effect>) {
         self.epoch = JOINING;
-        (self.tell_owned, self.tell_topics) = (true, true);
-        if !self.owned.is_empty() {
-            effects.push(Effect::Lose(std::mem::take(&mut self.owned)));
-        }
+        (self.tell, self.tell_topics) = (Tell::OnceLost, true);
+        self.owned.clear();
+        effects.push(Effect::Lose(loss));
     }
 }

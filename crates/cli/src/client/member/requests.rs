@@ -1,8 +1,8 @@
 //! The requests of a member, written and their answers read.
 
-use super::range::Subscriber;
+use super::assignors::{Assignment, Assignor, Subscriber};
 use super::{Answer, Partitions, Request, Settings, TopicIds, protocol};
-use crate::client::groups::{Trouble, assigned};
+use crate::client::groups::assigned;
 use crate::client::link::Link;
 use crate::client::offsets::{TopicPartition, by_topic};
 use crate::failure::{Failure, While};
@@ -14,8 +14,8 @@ use ottla_messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use ottla_messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use ottla_messages::leave_group::{self, LeaveGroupRequest, MemberIdentity};
 use ottla_messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
-use ottla_wire::Uuid;
 use ottla_wire::error::ErrorCode;
+use ottla_wire::{ApiVersion, Encoder, Uuid};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,16 +43,22 @@ impl Asked<'_> {
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Answer>, Failure> {
         match request {
-            Request::Join { member, owned, generation } => {
-                self.join(link, member, &protocol::subscription(self.topics, owned, *generation)?, go_on)
+            Request::Join { member, generation, owned, last } => {
+                let mut protocols = Vec::new();
+                for assignor in &self.settings.assignors {
+                    let metadata = protocol::subscription(*assignor, self.topics, (owned, *generation), last)?;
+                    let name = assignor.name().into();
+                    protocols.push(JoinGroupRequestProtocol { name, metadata: metadata.into() });
+                }
+                self.join(link, member, protocols, go_on)
             }
             Request::Sync { member, generation, protocol, assignments } => {
                 let identity = (member.as_str(), *generation);
                 self.sync(link, identity, protocol, assignments, go_on)
             }
-            Request::Beat { member, generation } => self.beat(link, member, *generation).map(Some),
+            Request::Beat { member, generation } => self.beat(link, member, *generation, go_on),
             Request::ModernBeat { epoch, owned, subscribe } => {
-                self.modern(link, *epoch, owned.as_ref(), *subscribe).map(Some)
+                self.modern(link, *epoch, (owned.as_ref(), *subscribe), go_on)
             }
         }
     }
@@ -61,17 +67,17 @@ impl Asked<'_> {
         &self,
         link: &mut Link,
         member: &str,
-        subscription: &[u8],
+        protocols: Vec<JoinGroupRequestProtocol<'_>>,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Answer>, Failure> {
         let request = JoinGroupRequest {
             group_id: self.settings.group.as_str().into(),
             session_timeout_ms: millis(self.settings.session_timeout),
-            rebalance_timeout_ms: millis(self.settings.rebalance_timeout),
+            rebalance_timeout_ms: millis(self.settings.poll_interval),
             member_id: member.into(),
             group_instance_id: self.instance(),
             protocol_type: protocol::CONSUMERS.into(),
-            protocols: vec![JoinGroupRequestProtocol { name: protocol::RANGE.into(), metadata: subscription.into() }],
+            protocols,
             ..Default::default()
         };
         // The broker answers once all members have joined.
@@ -85,11 +91,15 @@ impl Asked<'_> {
             return Ok(Some(Answer::Refused { error, member: response.member_id.to_string() }));
         }
         let leads = response.leader == response.member_id;
-        let members = response.members.iter().map(protocol::subscriber);
+        let chosen = response.protocol_name.as_deref().unwrap_or_default();
+        let Some(assignor) = Assignor::named(chosen) else {
+            return Err(Failure::new(format!("group {} shares partitions by {chosen:?}", self.settings.group)));
+        };
+        let members = response.members.iter().map(|member| protocol::subscriber(assignor, member));
         Ok(Some(Answer::Joined {
             member: response.member_id.to_string(),
             generation: response.generation_id,
-            protocol: response.protocol_name.as_deref().unwrap_or_default().to_owned(),
+            protocol: chosen.to_owned(),
             // A static leader that comes back keeps the assignment the coordinator has.
             members: (leads && !response.skip_assignment)
                 .then(|| members.collect::<Result<Vec<Subscriber>, _>>())
@@ -102,7 +112,7 @@ impl Asked<'_> {
         link: &mut Link,
         (member, generation): (&str, i32),
         chosen: &str,
-        assignments: &BTreeMap<String, Partitions>,
+        assignments: &Assignment,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Answer>, Failure> {
         let mut written = Vec::new();
@@ -130,20 +140,27 @@ impl Asked<'_> {
         }
     }
 
-    fn beat(&self, link: &mut Link, member: &str, generation: i32) -> Result<Answer, Failure> {
+    fn beat(
+        &self,
+        link: &mut Link,
+        member: &str,
+        generation: i32,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Answer>, Failure> {
         let request = HeartbeatRequest {
             group_id: self.settings.group.as_str().into(),
             generation_id: generation,
             member_id: member.into(),
             group_instance_id: self.instance(),
         };
-        let answer = link.call(ApiKey::Heartbeat, |out, version| request.encode(out, version))?;
+        let answer = link.call_while(ApiKey::Heartbeat, |out, version| request.encode(out, version), go_on)?;
+        let Some(answer) = answer else { return Ok(None) };
         let (mut cursor, version) = answer.body();
         let response =
             HeartbeatResponse::decode(&mut cursor, version).during(|| "read a heartbeat answer".to_owned())?;
         match ErrorCode::from_code(response.error_code) {
-            ErrorCode::NONE => Ok(Answer::Beaten),
-            error => Ok(refused(error)),
+            ErrorCode::NONE => Ok(Some(Answer::Beaten)),
+            error => Ok(Some(refused(error))),
         }
     }
 
@@ -151,10 +168,10 @@ impl Asked<'_> {
         &self,
         link: &mut Link,
         epoch: i32,
-        owned: Option<&Partitions>,
-        subscribe: bool,
-    ) -> Result<Answer, Failure> {
-        let timeout = if epoch == 0 { millis(self.settings.rebalance_timeout) } else { -1 };
+        (owned, subscribe): (Option<&Partitions>, bool),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Answer>, Failure> {
+        let timeout = if epoch == 0 { millis(self.settings.poll_interval) } else { -1 };
         let request = ConsumerGroupHeartbeatRequest {
             group_id: self.settings.group.as_str().into(),
             member_id: self.member.into(),
@@ -166,13 +183,15 @@ impl Asked<'_> {
             topic_partitions: owned.map(|owned| self.by_id(owned)),
             ..Default::default()
         };
-        let answer = link.call(ApiKey::ConsumerGroupHeartbeat, |out, version| request.encode(out, version))?;
+        let answer =
+            link.call_while(ApiKey::ConsumerGroupHeartbeat, |out, version| request.encode(out, version), go_on)?;
+        let Some(answer) = answer else { return Ok(None) };
         let (mut cursor, version) = answer.body();
         let response = ConsumerGroupHeartbeatResponse::decode(&mut cursor, version)
             .during(|| "read a consumer-group-heartbeat answer".to_owned())?;
         let error = ErrorCode::from_code(response.error_code);
         if error.is_error() {
-            return Ok(refused(error));
+            return Ok(Some(refused(error)));
         }
         let names: BTreeMap<Uuid, &str> = self.ids.iter().map(|(name, id)| (*id, name.as_str())).collect();
         let assignment = response.assignment.map(|assignment| {
@@ -185,11 +204,11 @@ impl Asked<'_> {
                 })
                 .collect()
         });
-        Ok(Answer::ModernBeaten {
+        Ok(Some(Answer::ModernBeaten {
             epoch: response.member_epoch,
             interval: Duration::from_millis(u64::try_from(response.heartbeat_interval_ms).unwrap_or_default()),
             assignment,
-        })
+        }))
     }
 
     fn by_id(&self, partitions: &Partitions) -> Vec<RequestTopicPartitions> {
@@ -208,17 +227,17 @@ impl Asked<'_> {
     }
 
     /// Leaves the group. A static member of a classic group stays in it: it is to come back.
-    pub(super) fn leave(&self, link: &mut Link) -> Result<(), Trouble> {
+    pub(super) fn leave(&self, link: &mut Link, go_on: &mut dyn FnMut() -> bool) -> Result<(), Failure> {
         if self.settings.modern {
             let (gone, away) = LEAVES;
             let epoch = if self.settings.instance.is_some() { away } else { gone };
-            self.modern(link, epoch, None, false)?;
+            self.modern(link, epoch, (None, false), go_on)?;
             return Ok(());
         }
         if self.settings.instance.is_some() || self.member.is_empty() {
             return Ok(());
         }
-        link.call(ApiKey::LeaveGroup, |out, version| {
+        let encode = |out: &mut Encoder, version: ApiVersion| {
             let group_id = self.settings.group.as_str().into();
             let identity = MemberIdentity {
                 member_id: self.member.into(),
@@ -231,7 +250,8 @@ impl Asked<'_> {
                 LeaveGroupRequest { group_id, member_id: self.member.into(), ..Default::default() }
             };
             request.encode(out, version)
-        })?;
+        };
+        link.call_while(ApiKey::LeaveGroup, encode, go_on)?;
         Ok(())
     }
 }

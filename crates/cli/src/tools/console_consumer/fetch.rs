@@ -8,6 +8,7 @@ use crate::client::groups::Committed;
 use crate::client::member::Owner;
 use crate::client::offsets::{TopicPartition, by_topic};
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_messages::api::ApiKey;
 use ottla_messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData};
 use ottla_wire::batch::{Batches, ValidBatch};
@@ -69,6 +70,21 @@ impl Reader {
         Ok(())
     }
 
+    /// Whether it reads nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// Where it stands.
+    pub(super) fn places(&self) -> BTreeMap<TopicPartition, Committed> {
+        self.positions.clone()
+    }
+
+    /// Goes back to where it stood: what came since then has not been shown to anybody.
+    pub(super) fn go_back(&mut self, places: BTreeMap<TopicPartition, Committed>) {
+        self.positions = places;
+    }
+
     fn leaders(&self, places: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, String>, Failure> {
         let mut leaders = BTreeMap::new();
         for place in places {
@@ -92,9 +108,6 @@ impl Reader {
         for place in self.positions.keys() {
             let leader = self.topics.get(&place.topic).and_then(|topic| topic.leaders.get(&place.partition));
             by_leader.entry(leader.cloned().unwrap_or_default()).or_default().push(place.clone());
-        }
-        if by_leader.is_empty() {
-            std::thread::sleep(wait);
         }
         let wait = wait / u32::try_from(by_leader.len().max(1)).unwrap_or(u32::MAX);
         let mut stale = BTreeSet::new();
@@ -180,7 +193,7 @@ impl Reader {
         let leaders = self.leaders(std::slice::from_ref(place))?;
         for (place, offset) in position::find(cluster, &leaders, from)? {
             let was = self.positions.get(&place).map_or(0, |position| position.offset);
-            eprintln!("{place} has no offset {was}: going on from {offset}");
+            output::note(format_args!("{place} has no offset {was}: going on from {offset}"));
             self.positions.insert(place, at(offset));
         }
         Ok(())

@@ -4,10 +4,10 @@ use super::fetch::Reader;
 use super::options::Options;
 use crate::client::cluster::Cluster;
 use crate::client::groups::Trouble;
-use crate::client::member::{Go, Membership, Owner};
+use crate::client::member::{Membership, Owner, has_moved};
 use crate::client::offsets::TopicPartition;
 use crate::failure::{Failure, While};
-use ottla_wire::error::ErrorCode;
+use crate::output;
 use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -70,7 +70,8 @@ impl Follow {
         let found = subscription.find(cluster)?;
         let names: Vec<String> = found.keys().cloned().collect();
         let commits = options.commits && options.group.is_some();
-        let membership = options.group.map(|settings| Membership::new(settings, names, id, commits));
+        let join = |settings| Membership::start(cluster, settings, names, id, commits);
+        let membership = options.group.map(join).transpose()?;
         if membership.is_none() {
             reader.start(cluster, all(&found), options.reading.reset)?;
         }
@@ -86,23 +87,33 @@ impl Follow {
         })
     }
 
-    /// Does what is due: looks for new topics and partitions, takes part in the group, commits.
-    pub(super) fn tick(&mut self, cluster: &mut Cluster, reader: &mut Reader, go_on: Go<'_>) -> Result<(), Trouble> {
+    /// Does what is due: looks for new topics and partitions, does what the group has decided, commits.
+    pub(super) fn poll(&mut self, cluster: &mut Cluster, reader: &mut Reader) -> Result<(), Trouble> {
         if self.looked.elapsed() >= self.metadata_age {
             self.look(cluster, reader)?;
         }
         let Some(membership) = &mut self.membership else { return Ok(()) };
-        membership.tick(cluster, reader, go_on)?;
+        membership.poll(cluster, reader)?;
         if self.commits && self.committed.elapsed() >= self.commit_interval {
             self.committed = Instant::now();
             match membership.commit(cluster, &reader.positions()) {
                 Ok(()) => {}
                 // The next heartbeat says what there is to do.
-                Err(trouble) if rejoins(&trouble) || trouble.passes() => eprintln!("WARN could not commit: {trouble}"),
+                Err(trouble) if has_moved(&trouble) || trouble.passes() => {
+                    output::note(format_args!("WARN could not commit: {trouble}"))
+                }
                 Err(trouble) => return Err(trouble),
             }
         }
         Ok(())
+    }
+
+    /// Waits while there is nothing to read, until the group has decided something for at most `longest`.
+    pub(super) fn wait(&self, longest: Duration) {
+        match &self.membership {
+            Some(membership) => membership.wait(longest),
+            None => std::thread::sleep(longest),
+        }
     }
 
     fn look(&mut self, cluster: &mut Cluster, reader: &mut Reader) -> Result<(), Trouble> {
@@ -113,9 +124,10 @@ impl Follow {
         }
         self.known = counts(&found);
         match &mut self.membership {
-            Some(membership) => membership.subscribe(cluster, reader, found.into_keys().collect()),
-            None => Ok(reader.take(cluster, all(&found))?),
+            Some(membership) => membership.subscribe(found.into_keys().collect()),
+            None => reader.take(cluster, all(&found))?,
         }
+        Ok(())
     }
 
     /// Commits how far was read and leaves the group. What goes wrong here is told and ends nothing.
@@ -123,24 +135,12 @@ impl Follow {
         let Some(membership) = &mut self.membership else { return };
         let committed = if self.commits { membership.commit(cluster, &reader.positions()) } else { Ok(()) };
         if let Err(trouble) = committed {
-            eprintln!("WARN could not commit: {trouble}");
+            output::note(format_args!("WARN could not commit: {trouble}"));
         }
-        if let Err(trouble) = membership.leave(cluster) {
-            eprintln!("WARN could not leave the group: {trouble}");
+        if let Err(trouble) = membership.leave() {
+            output::note(format_args!("WARN could not leave the group: {trouble}"));
         }
     }
-}
-
-/// Whether a commit was refused because the group has moved on.
-fn rejoins(trouble: &Trouble) -> bool {
-    let moved = [
-        ErrorCode::REBALANCE_IN_PROGRESS,
-        ErrorCode::ILLEGAL_GENERATION,
-        ErrorCode::UNKNOWN_MEMBER_ID,
-        ErrorCode::STALE_MEMBER_EPOCH,
-        ErrorCode::FENCED_MEMBER_EPOCH,
-    ];
-    trouble.code().is_some_and(|code| moved.contains(&code))
 }
 
 fn counts(found: &BTreeMap<String, Vec<i32>>) -> BTreeMap<String, usize> {

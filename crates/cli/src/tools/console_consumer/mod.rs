@@ -12,9 +12,10 @@ mod stop;
 pub(crate) use arguments::Arguments;
 
 use crate::client::cluster::Cluster;
-use crate::client::groups::Trouble;
+use crate::client::groups::{Committed, Trouble};
 use crate::client::offsets::TopicPartition;
 use crate::failure::{Failure, While};
+use crate::output;
 use fetch::Reader;
 use follow::{Follow, Subscription};
 use format::RecordFormat;
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             ended
         }
     };
-    eprintln!("Processed a total of {} messages", session.printer.printed);
+    output::note(format_args!("Processed a total of {} messages", session.printer.printed));
     ended
 }
 
@@ -95,7 +96,7 @@ impl Printer {
         self.out.clear();
         match shown {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                eprintln!("Unable to write to standard out, closing consumer.");
+                output::note("Unable to write to standard out, closing consumer.");
                 Ok(false)
             }
             shown => shown.during(|| "write to standard output".to_owned()).map(|()| true),
@@ -112,17 +113,22 @@ impl Session {
     ) -> Result<(), Failure> {
         while self.printer.left != Some(0) && self.goes_on() {
             let before = self.printer.printed;
-            match self.round(cluster, reader, follow.as_deref_mut()) {
+            let mut shown = BTreeMap::new();
+            match self.round(cluster, reader, follow.as_deref_mut(), &mut shown) {
                 Ok(()) => {}
                 Err(Trouble::Broken(failure)) if failure.is_passing() => {
-                    eprintln!("WARN {failure} Trying again.");
+                    output::note(format_args!("WARN trying again: {failure}"));
                     cluster.forget_all();
                     std::thread::sleep(AGAIN);
                 }
                 Err(trouble) => return Err(Failure::new(trouble.to_string())),
             }
-            if !self.printer.show()? {
-                return Ok(());
+            match self.printer.show() {
+                Ok(true) => {}
+                ended => {
+                    reader.go_back(shown);
+                    return ended.map(|_| ());
+                }
             }
             if self.printer.printed > before {
                 self.last = Instant::now();
@@ -140,14 +146,18 @@ impl Session {
         cluster: &mut Cluster,
         reader: &mut Reader,
         follow: Option<&mut Follow>,
+        shown: &mut BTreeMap<TopicPartition, Committed>,
     ) -> Result<(), Trouble> {
-        let (stop, patience, last) = (&self.stop, self.patience, self.last);
-        let mut go_on = || !stop.is_asked() && patience.is_none_or(|patience| last.elapsed() <= patience);
+        let wait = self.patience.map_or(POLL, |patience| POLL.min(patience));
         if let Some(follow) = follow {
-            follow.tick(cluster, reader, &mut go_on)?;
+            follow.poll(cluster, reader)?;
+            if reader.is_idle() {
+                follow.wait(wait);
+                return Ok(());
+            }
         }
-        let wait = patience.map_or(POLL, |patience| POLL.min(patience));
-        let printer = &mut self.printer;
+        *shown = reader.places();
+        let (stop, printer) = (&self.stop, &mut self.printer);
         Ok(reader.poll(cluster, wait, &mut || !stop.is_asked(), &mut |record| printer.take(record))?)
     }
 }

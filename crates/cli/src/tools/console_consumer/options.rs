@@ -3,8 +3,9 @@
 use super::Arguments;
 use super::fetch::Reading;
 use super::position::From;
-use crate::client::member::Settings;
+use crate::client::member::{Assignor, Settings};
 use crate::failure::Failure;
+use crate::output;
 use crate::properties;
 use crate::when::{duration, now_ms};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,11 @@ pub(super) struct Options {
 
 /// Settings that say nothing here: values are printed as they are, and the address has an option of its own.
 const IGNORED: [&str; 4] = ["bootstrap.servers", "key.deserializer", "value.deserializer", "security.protocol"];
+
+/// Settings of the classic group protocol alone.
+const CLASSIC_ONLY: &[&str] = &["partition.assignment.strategy", "heartbeat.interval.ms", "session.timeout.ms"];
+/// Settings of the protocol of KIP-848 alone.
+const MODERN_ONLY: &[&str] = &["group.remote.assignor"];
 
 /// Reads all settings. Texts of refusals are those of Kafka's tool where it has them.
 pub(super) fn read(arguments: &Arguments) -> Result<Options, Failure> {
@@ -160,23 +166,50 @@ impl Given {
             assignor: self.get("group.remote.assignor"),
             session_timeout: self.millis("session.timeout.ms", 45_000)?,
             heartbeat_interval: self.millis("heartbeat.interval.ms", 3000)?,
-            rebalance_timeout: self.millis("max.poll.interval.ms", 300_000)?,
+            poll_interval: self.millis("max.poll.interval.ms", 300_000)?,
+            assignors: self.assignors()?,
             stable,
         };
-        let strategy = self.text("partition.assignment.strategy", "range");
-        if !modern && !strategy.to_ascii_lowercase().contains("range") {
+        self.refuse_of_the_other_protocol(modern)?;
+        if settings.heartbeat_interval >= settings.session_timeout {
             return Err(Failure::new(format!(
-                "partition.assignment.strategy={strategy} is not there: the classic protocol shares partitions by range here. \
-                 group.protocol=consumer lets the broker share them."
+                "heartbeat.interval.ms={} must be lower than session.timeout.ms={}: the coordinator would end the session first",
+                settings.heartbeat_interval.as_millis(),
+                settings.session_timeout.as_millis()
             )));
         }
         Ok((arguments.partition.is_none() && !settings.group.is_empty()).then_some(settings))
     }
 
+    fn assignors(&mut self) -> Result<Vec<Assignor>, Failure> {
+        let Some(strategy) = self.get("partition.assignment.strategy") else { return Ok(Assignor::DEFAULT.to_vec()) };
+        let there = || Assignor::classes().join(", ");
+        match Assignor::parse(&strategy) {
+            Ok(assignors) if assignors.is_empty() => {
+                Err(Failure::new(format!("partition.assignment.strategy names no class; there are {}", there())))
+            }
+            Ok(assignors) => Ok(assignors),
+            Err(class) => Err(Failure::new(format!(
+                "partition.assignment.strategy: the class {class} is not there; there are {}. \
+                 group.protocol=consumer lets the broker share the partitions.",
+                there()
+            ))),
+        }
+    }
+
+    /// Refuses settings that only the other group protocol has, as Kafka's consumer does.
+    fn refuse_of_the_other_protocol(&self, modern: bool) -> Result<(), Failure> {
+        let (protocol, others) = if modern { ("CONSUMER", CLASSIC_ONLY) } else { ("CLASSIC", MODERN_ONLY) };
+        match others.iter().find(|key| self.settings.contains_key(**key)) {
+            None => Ok(()),
+            Some(key) => Err(Failure::new(format!("{key} cannot be set when group.protocol={protocol}"))),
+        }
+    }
+
     /// Names what was given and not understood.
     fn warn(&self) {
         for key in self.settings.keys().filter(|key| !self.known.contains(*key) && !IGNORED.contains(&key.as_str())) {
-            eprintln!("WARN The setting {key} does nothing here.");
+            output::note(format_args!("WARN The setting {key} does nothing here."));
         }
     }
 }
@@ -190,6 +223,8 @@ fn deprecated<T>(old: &[T], new: &[T], old_name: &str, new_name: &str) -> Result
         let text = format!("Options --{old_name} and --{new_name} cannot be specified together.");
         return Err(Failure::new(text));
     }
-    println!("Option --{old_name} is deprecated and will be removed in a future version. Use --{new_name} instead.");
+    output::line(format_args!(
+        "Option --{old_name} is deprecated and will be removed in a future version. Use --{new_name} instead."
+    ));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The options of `ottla consumer-groups`, and which of them go together, as `kafka-consumer-groups` has them.
 
 use super::Ended;
+use crate::output;
 
 /// List, describe, delete consumer groups, and move their offsets.
 #[derive(clap::Args, Debug)]
@@ -166,7 +167,7 @@ impl Arguments {
             return usage("Option [reset-offsets] only accepts one of [execute] and [dry-run]");
         }
         if !self.dry_run && !self.execute {
-            eprintln!("{NO_ACTION}");
+            output::note(NO_ACTION);
         }
         if self.group.is_empty() && !self.all_groups {
             return usage("Option [reset-offsets] takes one of these options: [group], [all-groups]");

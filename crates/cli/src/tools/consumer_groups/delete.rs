@@ -4,6 +4,7 @@ use super::rows::{WIDE, line, width};
 use super::{Arguments, Ended, chosen, print_error};
 use crate::client::groups::{Groups, Trouble};
 use crate::client::offsets::TopicPartition;
+use crate::output;
 use ottla_wire::error::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,13 +22,13 @@ pub(super) fn groups(groups: &mut Groups, arguments: &Arguments) -> Result<(), E
     }
     let deleted = deleted.join(", ");
     if failed.is_empty() {
-        println!("Deletion of requested consumer groups ({deleted}) was successful.");
+        output::line(format_args!("Deletion of requested consumer groups ({deleted}) was successful."));
         return Ok(());
     }
     print_error("Deletion of some consumer groups failed:");
-    println!("{}", failed.join("\n"));
+    output::line(failed.join("\n"));
     if !deleted.is_empty() {
-        println!("\nThese consumer groups were deleted successfully: {deleted}");
+        output::line(format_args!("\nThese consumer groups were deleted successfully: {deleted}"));
     }
     Ok(())
 }
@@ -88,7 +89,7 @@ fn places(
 
 fn say(group: &str, first: Option<ErrorCode>) {
     match first {
-        None => println!("Request succeeded for deleting offsets from group {group}."),
+        None => output::line(format_args!("Request succeeded for deleting offsets from group {group}.")),
         Some(
             error @ (ErrorCode::INVALID_GROUP_ID
             | ErrorCode::GROUP_ID_NOT_FOUND
@@ -108,7 +109,7 @@ fn print_table(results: &BTreeMap<TopicPartition, Option<String>>) {
     let topic = width(WIDE, results.keys().map(|place| place.topic.as_str()));
     let print = |topic_name: &str, partition: &str, status: &str| {
         let cells = [topic_name.to_owned(), partition.to_owned(), format!("{status:WIDE$}")];
-        print!("\n{}", line(&[topic, 10], &cells));
+        output::text(format_args!("\n{}", line(&[topic, 10], &cells)));
     };
     print("TOPIC", "PARTITION", "STATUS");
     for (place, error) in results {
@@ -116,5 +117,5 @@ fn print_table(results: &BTreeMap<TopicPartition, Option<String>>) {
         let status = error.as_ref().map_or_else(|| "Successful".to_owned(), |error| format!("Error: {error}"));
         print(&place.topic, &partition, &status);
     }
-    println!();
+    output::line("");
 }

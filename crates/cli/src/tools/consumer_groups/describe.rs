@@ -4,6 +4,7 @@ use super::rows::{WIDE, line, width};
 use super::{Ended, shows};
 use crate::client::groups::{Committed, Description, Groups, Trouble};
 use crate::client::offsets::{LATEST, TopicPartition, list};
+use crate::output;
 use ottla_wire::error::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,13 +105,13 @@ fn print_table(group: &Description, rows: &[Row], verbose: bool) {
     let widths: Vec<usize> = (0..widths.len()).filter(shown).map(|at| widths[at]).collect();
     let print = |cells: &[String]| {
         let cells: Vec<&String> = (0..titles.len()).filter(shown).map(|at| &cells[at]).collect();
-        print!("\n{}", line(&widths, &cells));
+        output::text(format_args!("\n{}", line(&widths, &cells)));
     };
     print(&titles.map(str::to_owned));
     for row in rows {
         print(&cells(&group.group, row));
     }
-    println!();
+    output::line("");
 }
 
 fn cells(group: &str, row: &Row) -> [String; 10] {

@@ -2,6 +2,7 @@
 
 use super::{Arguments, Ended};
 use crate::client::groups::{Filter, Groups, Listing};
+use crate::output;
 use regex_lite::Regex;
 
 /// The states a consumer group may be in.
@@ -26,7 +27,7 @@ pub(super) fn list(groups: &mut Groups, arguments: &Arguments) -> Result<(), End
     let listed = groups.list_consumers(filter)?;
     if arguments.state.is_none() && arguments.kind.is_none() {
         for listing in listed {
-            println!("{}", listing.group);
+            output::line(listing.group);
         }
         return Ok(());
     }
@@ -39,10 +40,14 @@ pub(super) fn list(groups: &mut Groups, arguments: &Arguments) -> Result<(), End
     .into_iter()
     .filter_map(|(shown, title, value)| shown.then_some((title, value)))
     .collect();
-    println!("{:width$}{}", "GROUP", columns.iter().map(|(title, _)| format!(" {title:20}")).collect::<String>());
+    output::line(format_args!(
+        "{:width$}{}",
+        "GROUP",
+        columns.iter().map(|(title, _)| format!(" {title:20}")).collect::<String>()
+    ));
     for listing in &listed {
         let values: String = columns.iter().map(|(_, value)| format!(" {:20}", value(listing))).collect();
-        println!("{:width$}{values}", listing.group);
+        output::line(format_args!("{:width$}{values}", listing.group));
     }
     Ok(())
 }
@@ -69,8 +74,8 @@ fn names(given: Option<&Option<String>>, known: &[&str], invalid: &str, valid: &
 /// Says whether a regular expression can be subscribed to.
 pub(super) fn validate(regex: &str) {
     match Regex::new(regex) {
-        Ok(_) => println!("The regular expression `{regex}` is valid."),
-        Err(error) => println!("The regular expression `{regex}` is invalid: {error}."),
+        Ok(_) => output::line(format_args!("The regular expression `{regex}` is valid.")),
+        Err(error) => output::line(format_args!("The regular expression `{regex}` is invalid: {error}.")),
     }
 }
 

@@ -4,6 +4,7 @@ use super::rows::{WIDE, line, width};
 use super::{Ended, shows};
 use crate::client::groups::{Description, Member};
 use crate::client::offsets::TopicPartition;
+use crate::output;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in a cell without a value.
@@ -77,13 +78,13 @@ fn print_table(group: &Description, measured: bool, verbose: bool) {
         }
     };
     let titles = std::iter::once("GROUP").chain(columns.iter().map(|column| column.title));
-    println!("\n{}", row(titles.map(str::to_owned).collect(), "UPGRADED"));
+    output::line(format_args!("\n{}", row(titles.map(str::to_owned).collect(), "UPGRADED")));
     let target = epoch(group.epochs.map(|(_, target)| target));
     for member in &group.members {
         let cell =
             |column: &&Column| if column.title == TARGET_EPOCH { target.clone() } else { (column.value)(member) };
         let cells = std::iter::once(group.group.clone()).chain(columns.iter().map(cell));
-        println!("{}", row(cells.collect(), &upgraded(member)));
+        output::line(row(cells.collect(), &upgraded(member)));
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) use arguments::Arguments;
 use crate::client::cluster::Cluster;
 use crate::client::groups::{Description, Groups, Trouble};
 use crate::failure::Failure;
+use crate::output;
 use std::time::Duration;
 
 /// How an action ends that does not end well.
@@ -99,7 +100,7 @@ fn chosen(groups: &mut Groups, arguments: &Arguments) -> Result<Vec<String>, Tro
 }
 
 fn print_error(text: &str) {
-    println!("\nError: {text}");
+    output::line(format_args!("\nError: {text}"));
 }
 
 /// Says in what state a group is that is not simply working; whether its table of `rows` rows is worth printing.
@@ -107,9 +108,9 @@ fn shows(group: &Description, rows: usize) -> Result<bool, Ended> {
     let name = &group.group;
     match group.state.as_str() {
         "Dead" => print_error(&format!("Consumer group '{name}' does not exist.")),
-        "Empty" => eprintln!("\nConsumer group '{name}' has no active members."),
+        "Empty" => output::note(format_args!("\nConsumer group '{name}' has no active members.")),
         "PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling" => {
-            eprintln!("\nWarning: Consumer group '{name}' is rebalancing.");
+            output::note(format_args!("\nWarning: Consumer group '{name}' is rebalancing."));
         }
         "Stable" => {}
         other => {

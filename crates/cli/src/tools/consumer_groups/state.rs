@@ -3,6 +3,7 @@
 use super::rows::{WIDE, line, width};
 use super::{Ended, shows};
 use crate::client::groups::Description;
+use crate::output;
 
 /// What stands in a cell without a value.
 const NOTHING: &str = "-";
@@ -40,5 +41,5 @@ fn print_table(group: &Description, verbose: bool) {
         cells.push(*cell);
         widths.push(*width);
     }
-    println!("\n{}\n{}", line(&widths, &titles), line(&widths, &cells));
+    output::line(format_args!("\n{}\n{}", line(&widths, &titles), line(&widths, &cells)));
 }

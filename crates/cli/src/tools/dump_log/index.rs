@@ -3,6 +3,7 @@
 use super::report::{Misfit, Report};
 use super::{base_offset, read};
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_wire::batch::{BatchHeader, HEADER_SIZE};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -50,7 +51,7 @@ pub(super) fn dump_offsets(file: &Path, show: &Show, report: &mut Report) -> Res
     let (bytes, base) = (read(file)?, base_offset(file)?);
     let entries = places(&bytes, base);
     if entries.is_empty() {
-        println!("{} is empty.", file.display());
+        output::line(format_args!("{} is empty.", file.display()));
         return Ok(());
     }
     if show.sanity_only {
@@ -63,7 +64,7 @@ pub(super) fn dump_offsets(file: &Path, show: &Show, report: &mut Report) -> Res
             report.note(Misfit::OffsetIndex, file, place.offset, found);
         }
         if show.entries {
-            println!("offset: {} position: {}", place.offset, place.position);
+            output::line(format_args!("offset: {} position: {}", place.offset, place.position));
         }
     }
     Ok(())
@@ -99,7 +100,7 @@ pub(super) fn dump_times(file: &Path, show: &Show, report: &mut Report) -> Resul
         }
         before = timestamp;
         if show.entries {
-            println!("timestamp: {timestamp} offset: {offset}");
+            output::line(format_args!("timestamp: {timestamp} offset: {offset}"));
         }
     }
     Ok(())
@@ -111,14 +112,14 @@ pub(super) fn dump_transactions(file: &Path) -> Result<(), Failure> {
     let (entries, _) = bytes.as_chunks::<TRANSACTION_ENTRY>();
     for entry in entries {
         let long = |at: usize| entry[at..at + 8].iter().fold(0, |value, byte| (value << 8) | i64::from(*byte));
-        println!(
+        output::line(format_args!(
             "version: {} producerId: {} firstOffset: {} lastOffset: {} lastStableOffset: {}",
             number(&entry[..2]),
             long(2),
             long(10),
             long(18),
             long(26)
-        );
+        ));
     }
     Ok(())
 }
@@ -128,7 +129,7 @@ fn sanity(file: &Path, bytes: &[u8], entry: usize, goes_back: bool) -> Result<()
         let text = format!("{} is corrupt: its entries do not fit its base offset or its size", file.display());
         return Err(Failure::new(text));
     }
-    println!("{} passed sanity check.", file.display());
+    output::line(format_args!("{} passed sanity check.", file.display()));
     Ok(())
 }
 

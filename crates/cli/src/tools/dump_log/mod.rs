@@ -8,6 +8,7 @@ mod segment;
 mod snapshot;
 
 use crate::failure::{Failure, While};
+use crate::output;
 use decode::Decoder;
 use report::Report;
 use segment::SegmentOptions;
@@ -74,7 +75,7 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report::default();
     for file in &arguments.files {
-        println!("Dumping {}", file.display());
+        output::line(format_args!("Dumping {}", file.display()));
         dump(arguments, file, &mut report)?;
     }
     report.print();
@@ -82,6 +83,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn dump(arguments: &Arguments, file: &Path, report: &mut Report) -> Result<(), Failure> {
+    // Before its name is looked at: a name that was mistyped is no file.
+    std::fs::metadata(file).during(|| format!("read {}", file.display()))?;
     let show = index::Show {
         entries: !arguments.verify_index_only,
         sanity_only: arguments.index_sanity_check,
@@ -105,7 +108,7 @@ fn dump(arguments: &Arguments, file: &Path, report: &mut Report) -> Result<(), F
         Some("txnindex") => index::dump_transactions(file),
         Some("snapshot") => snapshot::dump(file),
         Some(_) | None => {
-            eprintln!("Ignoring unknown file {}", file.display());
+            output::note(format_args!("Ignoring unknown file {}", file.display()));
             Ok(())
         }
     }

@@ -3,6 +3,7 @@
 use super::report::{Misfit, Report};
 use super::segment::{SegmentOptions, timestamp_name};
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_wire::batch::{ControlKind, EndTxn, Record, ValidBatch};
 use std::path::Path;
 
@@ -20,7 +21,7 @@ pub(super) fn print(
     let batch = match ValidBatch::trusted(bytes) {
         Ok(batch) => batch,
         Err(error) => {
-            eprintln!("the records of this batch are left out: {error}");
+            output::note(format_args!("the records of this batch are left out: {error}"));
             return Ok(());
         }
     };
@@ -32,7 +33,7 @@ pub(super) fn print(
             report.note(Misfit::Gap, file, *last_offset, record.offset.0);
         }
         *last_offset = record.offset.0;
-        println!("{}", line(&batch, &record, options)?);
+        output::line(line(&batch, &record, options)?);
     }
     Ok(())
 }

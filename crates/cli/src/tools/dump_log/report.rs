@@ -1,5 +1,6 @@
 //! What does not fit between files, told at the end on standard error.
 
+use crate::output;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -33,9 +34,9 @@ impl Report {
     /// Prints all misfits.
     pub(super) fn print(&self) {
         for ((misfit, file), pairs) in &self.found {
-            eprintln!("{}{file}", misfit.title());
+            output::note(format_args!("{}{file}", misfit.title()));
             for (left, right) in pairs {
-                eprintln!("  {}", misfit.line(*left, *right));
+                output::note(format_args!("  {}", misfit.line(*left, *right)));
             }
         }
     }

@@ -4,6 +4,7 @@ use super::decode::Decoder;
 use super::records;
 use super::report::Report;
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_wire::batch::{BatchHeader, HEADER_SIZE, LOG_OVERHEAD, TimestampType, ValidBatch};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -36,7 +37,7 @@ pub(super) fn dump(file: &Path, options: &SegmentOptions, report: &mut Report) -
     let mut bytes = Vec::new();
     while next(&mut reader, end - position, &mut bytes).during(doing)? {
         let header = BatchHeader::read(&bytes).during(doing)?;
-        println!("{}", batch_line(header, &bytes, position));
+        output::line(batch_line(header, &bytes, position));
         if options.records {
             records::print(&bytes, options, file, &mut last_offset, report)?;
         }
@@ -44,7 +45,7 @@ pub(super) fn dump(file: &Path, options: &SegmentOptions, report: &mut Report) -
     }
     if position < end && options.bytes_max.is_none() {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        println!("Found {} invalid bytes at the end of {name}", end - position);
+        output::line(format_args!("Found {} invalid bytes at the end of {name}", end - position));
     }
     Ok(())
 }
@@ -52,15 +53,15 @@ pub(super) fn dump(file: &Path, options: &SegmentOptions, report: &mut Report) -
 fn title(file: &Path) -> Result<(), Failure> {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if name == "bootstrap.checkpoint" {
-        println!("KRaft bootstrap snapshot");
+        output::line("KRaft bootstrap snapshot");
     } else if let Some(stem) = name.strip_suffix(".checkpoint") {
         let numbers = stem
             .split_once('-')
             .and_then(|(offset, epoch)| Some((offset.parse::<i64>().ok()?, epoch.parse::<i32>().ok()?)));
         let (offset, epoch) = numbers.ok_or_else(|| Failure::new(format!("{name:?} is no name of a snapshot")))?;
-        println!("Snapshot end offset: {offset}, epoch: {epoch}");
+        output::line(format_args!("Snapshot end offset: {offset}, epoch: {epoch}"));
     } else {
-        println!("Log starting offset: {}", super::base_offset(file)?);
+        output::line(format_args!("Log starting offset: {}", super::base_offset(file)?));
     }
     Ok(())
 }

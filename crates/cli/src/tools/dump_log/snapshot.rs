@@ -2,6 +2,7 @@
 
 use super::read;
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_messages::records::storage::ProducerSnapshot;
 use ottla_wire::{ApiVersion, Cursor};
 use std::path::Path;
@@ -14,26 +15,26 @@ pub(super) fn dump(file: &Path) -> Result<(), Failure> {
     let version = cursor.i16().during(doing)?;
     let snapshot = ProducerSnapshot::decode(&mut cursor, ApiVersion(version)).during(doing)?;
     for entry in snapshot.producer_entries {
-        print!(
+        output::text(format_args!(
             "producerId: {} producerEpoch: {} coordinatorEpoch: {} currentTxnFirstOffset: {} lastTimestamp: {}",
             entry.producer_id,
             entry.epoch,
             entry.coordinator_epoch,
             optional(entry.current_txn_first_offset),
             entry.timestamp,
-        );
+        ));
         // After a marker nothing is known of a batch.
         if entry.last_offset >= 0 {
             let first = match entry.last_sequence {
                 last if last < 0 => -1,
                 last => last.wrapping_sub(entry.offset_delta) & i32::MAX,
             };
-            print!(
+            output::text(format_args!(
                 " firstSequence: {first} lastSequence: {} lastOffset: {} offsetDelta: {} timestamp: {}",
                 entry.last_sequence, entry.last_offset, entry.offset_delta, entry.timestamp
-            );
+            ));
         }
-        println!();
+        output::line("");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::select::Topic;
 use super::{Arguments, TIMEOUT_MS};
 use crate::client::cluster::Cluster;
 use crate::failure::{Failure, While};
+use crate::output;
 use crate::properties;
 use ottla_messages::api::ApiKey;
 use ottla_messages::create_partitions::{
@@ -21,7 +22,7 @@ pub(super) fn create(cluster: &mut Cluster, arguments: &Arguments) -> Result<(),
     let name = arguments.topic.as_deref().ok_or_else(|| Failure::new("--create needs --topic"))?;
     check(arguments)?;
     if name.contains(['.', '_']) {
-        println!("WARNING: metric names cannot tell '.' from '_' in topic names; use one of them only.");
+        output::line("WARNING: metric names cannot tell '.' from '_' in topic names; use one of them only.");
     }
     let assignments = match &arguments.replica_assignment {
         Some(text) => assignment(text)?,
@@ -49,7 +50,7 @@ pub(super) fn create(cluster: &mut Cluster, arguments: &Arguments) -> Result<(),
             error => refused(error, result.error_message.as_ref())?,
         }
     }
-    println!("Created topic {name}.");
+    output::line(format_args!("Created topic {name}."));
     Ok(())
 }
 

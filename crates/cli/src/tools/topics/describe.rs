@@ -4,6 +4,7 @@ use super::Arguments;
 use super::select::Topic;
 use crate::client::cluster::Cluster;
 use crate::failure::{Failure, While};
+use crate::output;
 use ottla_messages::api::ApiKey;
 use ottla_messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse};
 use ottla_messages::describe_topic_partitions::{
@@ -38,19 +39,19 @@ pub(super) fn describe(cluster: &mut Cluster, arguments: &Arguments, topics: &[T
         let partitions = partitions(cluster, arguments, topic)?;
         if !filters_partitions(arguments) {
             let replicas = partitions.first().map_or(0, |first| first.replica_nodes.len());
-            println!(
+            output::line(format_args!(
                 "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {replicas}\tConfigs: {}",
                 topic.name,
                 topic.id,
                 partitions.len(),
                 settings.text
-            );
+            ));
         }
         if arguments.topics_with_overrides {
             continue;
         }
         for partition in partitions.iter().filter(|partition| shows(arguments, partition, settings.min_isr)) {
-            println!("{}", line(&topic.name, partition));
+            output::line(line(&topic.name, partition));
         }
     }
     Ok(())

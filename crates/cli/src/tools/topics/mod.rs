@@ -9,6 +9,7 @@ pub(crate) use arguments::Arguments;
 
 use crate::client::cluster::Cluster;
 use crate::failure::Failure;
+use crate::output;
 
 /// How long the controller may take, in milliseconds.
 const TIMEOUT_MS: i32 = 60_000;
@@ -26,7 +27,7 @@ fn act(arguments: &Arguments) -> Result<(), Failure> {
     let topics = select::topics(&mut cluster, arguments)?;
     if arguments.list {
         for topic in topics {
-            println!("{}", topic.name);
+            output::line(topic.name);
         }
         Ok(())
     } else if arguments.describe {

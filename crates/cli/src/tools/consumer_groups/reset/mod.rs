@@ -7,6 +7,7 @@ use super::rows::{WIDE, line, width};
 use super::{Arguments, Ended, chosen, print_error};
 use crate::client::groups::{Description, Groups, Trouble};
 use crate::client::offsets::TopicPartition;
+use crate::output;
 use ottla_wire::error::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ pub(super) fn reset(groups: &mut Groups, arguments: &Arguments) -> Result<(), En
         plans.insert(group, plan);
     }
     if arguments.export {
-        println!("{}", sheet::write(&plans, arguments.group.len() == 1));
+        output::line(sheet::write(&plans, arguments.group.len() == 1));
     } else {
         print_table(&plans);
     }
@@ -107,15 +108,15 @@ fn print_table(plans: &BTreeMap<String, Plan>) {
     let topics = width(WIDE, plans.values().flat_map(BTreeMap::keys).map(|place| place.topic.as_str()));
     let widths = [groups, topics, 10];
     if !plans.is_empty() {
-        print!("\n{}", line(&widths, &["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"]));
+        output::text(format_args!("\n{}", line(&widths, &["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"])));
     }
     for (group, plan) in plans {
         for (place, offset) in plan {
             let cells = [group.as_str(), &place.topic, &place.partition.to_string(), &offset.to_string()];
-            print!("\n{}", line(&widths, &cells));
+            output::text(format_args!("\n{}", line(&widths, &cells)));
         }
     }
-    println!();
+    output::line("");
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::super::{Arguments, Ended, print_error};
 use super::{Plan, sheet};
 use crate::client::groups::{Groups, Trouble};
 use crate::client::offsets::{EARLIEST, LATEST, NO_OFFSET, TopicPartition, list};
+use crate::output;
 use crate::when;
 use ottla_wire::error::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,10 +100,10 @@ fn at_time(groups: &mut Groups, places: &BTreeSet<TopicPartition>, time: i64) ->
     let late: BTreeSet<TopicPartition> =
         plan.iter().filter(|(_, offset)| **offset == NO_OFFSET).map(|(place, _)| place.clone()).collect();
     for place in &late {
-        println!(
+        output::line(format_args!(
             "\nWarn: Partition {} from topic {} is empty. Falling back to latest known offset.",
             place.partition, place.topic
-        );
+        ));
     }
     plan.extend(at(groups, &late, LATEST)?);
     Ok(plan)
@@ -158,9 +159,9 @@ fn within(groups: &mut Groups, wanted: Plan) -> Result<Plan, Ended> {
         let moved = if offset > end { end } else { offset.max(start) };
         if moved != offset {
             let side = if offset > end { "higher than latest" } else { "lower than earliest" };
-            eprintln!(
+            output::note(format_args!(
                 "WARN New offset ({offset}) is {side} offset for topic partition {place}. Value will be set to {moved}."
-            );
+            ));
         }
         plan.insert(place, moved);
     }
