@@ -22,7 +22,8 @@ def run(node, tally):
         ("kafka-console-producer | kafka-console-consumer: keys, headers, null marker", tools.console),
         ("kafka-console-consumer from an offset", tools.console_offset),
         ("kafka-get-offsets", tools.offsets),
-        ("kafka-configs --describe", tools.configs),
+        ("kafka-configs --describe --alter for a topic: set, append, delete", tools.configs),
+        ("kafka-configs --describe --alter for a group: set, bounds, delete", tools.group_configs),
         ("kafka-delete-records", tools.delete_records),
         ("kafka-broker-api-versions", tools.api_versions),
         ("kafka-cluster cluster-id", tools.cluster_id),
@@ -86,9 +87,29 @@ class Tools:
         _equal(self._run("GetOffsetShell", "--topic", "tool-console", "--time", "max-timestamp").split(":")[0], "tool-console")
 
     def configs(self):
-        described = cache.output(cache.java("tools", "kafka.admin.ConfigCommand", "--bootstrap-server", self.address,
-                                            "--describe", "--entity-type", "topics", "--entity-name", "tool-console", "--all"))
-        _contains(described, "retention.ms=604800000")
+        topic = ("--entity-type", "topics", "--entity-name", "tool-console")
+        _contains(self._configs("--describe", *topic, "--all"), "retention.ms=604800000")
+        self._configs("--alter", *topic, "--add-config", "retention.ms=86400000,cleanup.policy=[compact,delete]")
+        described = self._configs("--describe", *topic)
+        _contains(described, "retention.ms=86400000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=86400000")
+        _contains(described, "cleanup.policy=compact,delete")
+        self._configs("--alter", *topic, "--delete-config", "retention.ms,cleanup.policy")
+        _lacks(self._configs("--describe", *topic), "retention.ms")
+        self._configs_refuse("Unknown topic config name: no.such", "--alter", *topic, "--add-config", "no.such=1")
+
+    def group_configs(self):
+        group = ("--entity-type", "groups", "--entity-name", "tool-group")
+        _contains(self._configs("--describe", *group), "The group 'tool-group' doesn't exist and doesn't have dynamic config.")
+        self._configs("--alter", *group, "--add-config", "consumer.session.timeout.ms=50000")
+        _contains(self._configs("--describe", *group), "consumer.session.timeout.ms=50000 sensitive=false synonyms="
+                  "{DYNAMIC_GROUP_CONFIG:consumer.session.timeout.ms=50000, "
+                  "DEFAULT_CONFIG:group.consumer.session.timeout.ms=45000}")
+        _contains(self._configs("--describe", "--entity-type", "groups"), "Dynamic configs for group tool-group are:")
+        _contains(self._configs("--describe", *group, "--all"), "consumer.heartbeat.interval.ms=5000")
+        self._configs_refuse("consumer.session.timeout.ms must be in the range 45000 to 60000 inclusive.",
+                             "--alter", *group, "--add-config", "consumer.session.timeout.ms=70000")
+        self._configs("--alter", *group, "--delete-config", "consumer.session.timeout.ms")
+        _lacks(self._configs("--describe", "--entity-type", "groups"), "tool-group")
 
     def delete_records(self):
         path = cache.folder() / "delete-records.json"
@@ -160,6 +181,18 @@ class Tools:
         rows = [line.split() for line in lines if line.startswith(f"{group} ")]
         return {(row[1], int(row[2])): int(row[3]) for row in rows if row[3] != "-"}
 
+    def _configs(self, *arguments):
+        return cache.output(cache.java("tools", "kafka.admin.ConfigCommand", "--bootstrap-server", self.address, *arguments,
+                                       options=["-XX:TieredStopAtLevel=1"]))
+
+    def _configs_refuse(self, text, *arguments):
+        try:
+            self._configs(*arguments)
+        except RuntimeError as error:
+            _contains(str(error), text)
+            return
+        raise AssertionError(f"passed: {arguments}")
+
     def _topics(self, *arguments):
         return self._run("TopicCommand", *arguments)
 
@@ -215,6 +248,11 @@ class Events:
 def _contains(text, wanted):
     if wanted not in text:
         raise AssertionError(f"{wanted!r} is not in {text[-1500:]!r}")
+
+
+def _lacks(text, unwanted):
+    if unwanted in text:
+        raise AssertionError(f"{unwanted!r} is in {text[-1500:]!r}")
 
 
 def _equal(got, wanted):

@@ -41,7 +41,7 @@ pub struct Topic {
 pub struct ConfigResource {
     /// Kafka's number of the kind: 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group.
     pub kind: i8,
-    /// Name of the topic, number of the broker, empty for all brokers.
+    /// Name of the topic or group, number of the broker, empty for all brokers.
     pub name: Arc<str>,
 }
 
@@ -50,11 +50,23 @@ impl ConfigResource {
     pub const TOPIC: i8 = 2;
     /// Kafka's number of brokers.
     pub const BROKER: i8 = 4;
+    /// Kafka's number of the loggers of brokers.
+    pub const LOGGER: i8 = 8;
+    /// Kafka's number of what clients are asked to measure.
+    pub const CLIENT_METRICS: i8 = 16;
+    /// Kafka's number of groups.
+    pub const GROUP: i8 = 32;
 
     /// A topic's settings.
     #[must_use]
     pub fn topic(name: &str) -> ConfigResource {
         ConfigResource { kind: ConfigResource::TOPIC, name: name.into() }
+    }
+
+    /// A group's settings.
+    #[must_use]
+    pub fn group(name: &str) -> ConfigResource {
+        ConfigResource { kind: ConfigResource::GROUP, name: name.into() }
     }
 
     /// A broker's settings.

@@ -1,8 +1,11 @@
-//! The settings catalogue: every setting of Kafka 4.4's brokers and topics, and what a configuration makes of them.
+//! The settings catalogue: every setting of Kafka 4.4's brokers, topics and groups, and what a configuration makes of them.
 
 pub mod broker;
 pub mod config;
 pub mod describe;
+mod duration;
+pub mod group;
+pub mod group_config;
 pub mod listener;
 pub mod topic;
 pub mod topic_config;

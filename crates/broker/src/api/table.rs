@@ -1,7 +1,9 @@
 //! The only list of APIs: what is not here is neither served nor announced.
 
 use crate::api::call::{Call, Outcome, Work, handled_by};
-use crate::api::cluster::{api_versions, describe_cluster, describe_configs};
+use crate::api::cluster::{
+    api_versions, describe_cluster, describe_configs, incremental_alter_configs, list_config_resources,
+};
 use crate::api::groups::{
     consumer_group_describe, consumer_group_heartbeat, delete_groups, describe_groups, find_coordinator, heartbeat,
     join_group, leave_group, list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
@@ -29,9 +31,11 @@ use ottla_messages::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use ottla_messages::fetch::FetchRequest;
 use ottla_messages::find_coordinator::FindCoordinatorRequest;
 use ottla_messages::heartbeat::HeartbeatRequest;
+use ottla_messages::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use ottla_messages::init_producer_id::InitProducerIdRequest;
 use ottla_messages::join_group::JoinGroupRequest;
 use ottla_messages::leave_group::LeaveGroupRequest;
+use ottla_messages::list_config_resources::ListConfigResourcesRequest;
 use ottla_messages::list_groups::ListGroupsRequest;
 use ottla_messages::list_offsets::ListOffsetsRequest;
 use ottla_messages::metadata::MetadataRequest;
@@ -209,6 +213,12 @@ pub(crate) static TABLE: &[Row] = &[
         serve: handled_by!(DeleteGroupsRequest<'_>, delete_groups::handle),
     },
     Row {
+        key: ApiKey::IncrementalAlterConfigs,
+        on: On::Both,
+        operation: Operation::AlterConfigs,
+        serve: handled_by!(IncrementalAlterConfigsRequest<'_>, incremental_alter_configs::handle),
+    },
+    Row {
         key: ApiKey::OffsetDelete,
         on: On::Broker,
         operation: Operation::Delete,
@@ -231,6 +241,12 @@ pub(crate) static TABLE: &[Row] = &[
         on: On::Broker,
         operation: Operation::Describe,
         serve: handled_by!(ConsumerGroupDescribeRequest<'_>, consumer_group_describe::handle),
+    },
+    Row {
+        key: ApiKey::ListConfigResources,
+        on: On::Broker,
+        operation: Operation::DescribeConfigs,
+        serve: handled_by!(ListConfigResourcesRequest, list_config_resources::handle),
     },
     Row {
         key: ApiKey::DescribeTopicPartitions,

@@ -3,6 +3,8 @@
 mod replica;
 mod settings;
 
+pub(crate) use settings::warn_of_bounds;
+
 use crate::partitions::{Hosted, Registry};
 use arc_swap::ArcSwap;
 use ottla_coordinator::group::{Command, GroupSettings, Groups};

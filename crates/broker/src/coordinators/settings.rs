@@ -4,10 +4,26 @@ use ottla_coordinator::group::GroupSettings;
 use ottla_coordinator::group::settings::{ConsumerSettings, Migration, OffsetSettings, Range};
 use ottla_coordinator::runtime::RuntimeSettings;
 use ottla_metadata::settings::config::groups::{ConsumerGroupsConfig, DurationRange, GroupsConfig};
+use ottla_metadata::settings::{Layers, group_config};
+use ottla_metadata::{ConfigResource, Image};
 use ottla_wire::codec::{Codec, Compression};
 
 fn range(range: DurationRange) -> Range {
     Range { min: range.min, max: range.max }
+}
+
+/// Says which of these groups have settings that the broker's bounds no longer allow: the nearest bound holds instead.
+pub(crate) fn warn_of_bounds<'a>(
+    layers: &Layers<'_>,
+    image: &Image,
+    resources: impl Iterator<Item = &'a ConfigResource>,
+) {
+    for resource in resources.filter(|resource| resource.kind == ConfigResource::GROUP) {
+        let Some(own) = image.configs(resource) else { continue };
+        for group_config::Exceeding { name, value, holds } in group_config::exceeding(layers, own) {
+            tracing::warn!(group = %resource.name, "{name}={value} is beyond the bounds of this broker: {holds} holds");
+        }
+    }
 }
 
 /// What groups go by.

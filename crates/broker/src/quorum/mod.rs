@@ -3,7 +3,7 @@
 mod control;
 mod open;
 
-use crate::coordinators::Coordinators;
+use crate::coordinators::{Coordinators, warn_of_bounds};
 use crate::storage::{Abandoned, Storage};
 use arc_swap::ArcSwap;
 use ottla_host::Host;
@@ -193,6 +193,8 @@ impl Follower {
 
     async fn begin_hosting(&mut self, done: oneshot::Sender<()>) {
         let rest = self.storage.begin(&self.image).await;
+        let groups = self.image.all_configs().map(|(resource, _)| resource);
+        warn_of_bounds(&self.control.rules().layers(&self.image), &self.image, groups);
         self.show();
         self.is_hosting = true;
         let opening = self.storage.clone().open_rest(rest);
@@ -234,6 +236,7 @@ impl Follower {
         let delta = delta.map_err(|fault| MetadataError::Fault { offset: last, fault })?;
         if self.is_hosting && !delta.is_empty() {
             self.storage.apply(&self.image, &delta).await.map_err(|_: Abandoned| MetadataError::Stopping)?;
+            warn_of_bounds(&self.control.rules().layers(&self.image), &self.image, delta.configs.iter());
             self.show();
         }
         self.control.has_followed(last);

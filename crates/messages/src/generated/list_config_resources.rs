@@ -16,6 +16,8 @@ pub const VERSIONS: VersionRange = VersionRange { min: 0, max: 1 };
 pub const UNSTABLE: Option<i16> = None;
 /// First version in the flexible encoding.
 pub const FLEXIBLE_SINCE: Option<i16> = Some(0);
+/// `resource_types`: KIP-1142.
+pub const RESOURCE_TYPES: wire::version::Capability = wire::version::Capability { since: 1 };
 
 /// Request, versions 0..=1.
 #[derive(Clone, Debug, PartialEq, Default)]

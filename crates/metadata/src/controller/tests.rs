@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use ottla_host::Chance;
-use ottla_messages::records::metadata::{MetadataRecord, PartitionChangeRecord};
+use ottla_messages::records::metadata::{FeatureLevelRecord, MetadataRecord, PartitionChangeRecord};
 use ottla_wire::Uuid;
 use ottla_wire::ids::{BrokerId, PartitionIndex};
 
@@ -51,18 +51,17 @@ impl World {
         let texts = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = BrokerConfig::parse(&BTreeMap::from(texts)).unwrap();
         let mut image = Image::default();
-        let level = ottla_messages::records::metadata::FeatureLevelRecord {
-            name: "metadata.version".into(),
-            feature_level: 33,
-        };
+        let level = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 33 };
         image.apply(&[MetadataRecord::FeatureLevel(level)]).unwrap();
         World { controller: Controller::new(&config), image, offset: 1, chance: Counting(Mutex::new(0)) }
     }
 
     fn run(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let ["as-kafka-left-it", topic, isr, elr, last] = words[..] {
-            return self.leave(topic, (isr, elr, last));
+        match words[..] {
+            ["as-kafka-left-it", topic, isr, elr, last] => return self.leave(topic, (isr, elr, last)),
+            ["feature", name, level] => return self.set_feature(name, level),
+            _ => {}
         }
         let moment = Moment { next_offset: self.offset, chance: &self.chance };
         let decided = self.controller.decide(&self.image, &self.command(&words), moment);
@@ -77,6 +76,12 @@ impl World {
             }
         }
         out
+    }
+
+    fn set_feature(&mut self, name: &str, level: &str) -> String {
+        let level = FeatureLevelRecord { name: name.to_owned().into(), feature_level: level.parse().unwrap() };
+        self.image.apply(&[MetadataRecord::FeatureLevel(level)]).unwrap();
+        String::new()
     }
 
     /// Apache Kafka's controller has emptied the in-sync replicas of partition 0 (KIP-966).
@@ -129,7 +134,7 @@ impl World {
                 Command::CreatePartitions { topics, validate_only: false }
             }
             ["alter", kind, name, rest @ ..] => {
-                let kind = if *kind == "topic" { ConfigResource::TOPIC } else { ConfigResource::BROKER };
+                let kind = kind_of(kind);
                 let name = if *name == "-" { "" } else { name };
                 let resource = ConfigResource { kind, name: name.into() };
                 let operations = rest.iter().map(|word| operation(word)).collect();
@@ -137,6 +142,15 @@ impl World {
             }
             other => panic!("no such command: {other:?}"),
         }
+    }
+}
+
+fn kind_of(word: &str) -> i8 {
+    match word {
+        "topic" => ConfigResource::TOPIC,
+        "broker" => ConfigResource::BROKER,
+        "group" => ConfigResource::GROUP,
+        number => number.parse().unwrap(),
     }
 }
 
@@ -258,6 +272,7 @@ fn shown(record: &MetadataRecord<'_>) -> String {
         MetadataRecord::BrokerRegistrationChange(one) => {
             format!("broker {} fenced {} stopping {}", one.broker_id, one.fenced, one.in_controlled_shutdown)
         }
+        MetadataRecord::ClearElr(one) => format!("clear eligible leaders of {:?}", one.topic_name),
         MetadataRecord::ProducerIds(one) => format!("producer ids next {}", one.next_producer_id),
         other => format!("{other:?}"),
     }
@@ -335,6 +350,11 @@ fn partitions_are_placed_and_added() {
 #[test]
 fn settings_are_changed() {
     script("configs.txt");
+}
+
+#[test]
+fn settings_of_groups_are_changed() {
+    script("group_configs.txt");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use ottla_host::setting::{Default as SettingDefault, Kind, Setting};
 
 use super::Conversion;
 use super::broker;
+use super::group::GroupSetting;
 use super::topic::TopicSetting;
 
 /// Values by name, as the user wrote them.
@@ -38,6 +39,8 @@ pub enum Source {
     StaticBroker = 4,
     /// The table's default.
     Default = 5,
+    /// A setting of the group's own.
+    Group = 8,
 }
 
 /// One place that has a value for a setting.
@@ -103,6 +106,47 @@ impl Layers<'_> {
             .or_else(|| own_default(&row.setting))
     }
 
+    /// The text that holds for a broker setting, None when nobody gives one.
+    pub(super) fn broker_value(&self, name: &str) -> Option<String> {
+        self.broker_text(name).map(str::to_owned).or_else(|| own_default(broker::find(name)?))
+    }
+
+    /// The number that holds for a broker setting, None for a setting that is none.
+    pub(super) fn broker_number(&self, name: &str) -> Option<i64> {
+        self.broker_value(name)?.trim().parse().ok()
+    }
+
+    /// The text that holds for a setting of a group that has these of its own.
+    pub(super) fn group_value(&self, row: &GroupSetting, own: Option<&Configs>) -> Option<String> {
+        let given = own.and_then(|own| own.get(row.setting.name)).cloned();
+        let broker = || {
+            let text = self.broker_value(row.synonym?)?;
+            // Where a broker has a list, a group without a choice of its own gets the first.
+            let is_list = row.setting.kind != Kind::List && broker::find(row.synonym?)?.kind == Kind::List;
+            Some(if is_list { text.split(',').next()?.trim().to_owned() } else { text })
+        };
+        given.or_else(broker).or_else(|| own_default(&row.setting))
+    }
+
+    /// A setting of a group that has these of its own, as DescribeConfigs shows it.
+    #[must_use]
+    pub fn describe_group(&self, row: &GroupSetting, own: Option<&Configs>) -> Described {
+        let name = row.setting.name;
+        let value = self.group_value(row, own).map(|text| normal(&row.setting, &text));
+        let mut synonyms = Vec::new();
+        if own.is_some_and(|own| own.contains_key(name)) {
+            synonyms.push(Synonym { name, value: value.clone(), source: Source::Group });
+        }
+        match row.synonym {
+            Some(synonym) => synonyms.extend(self.broker_synonyms(synonym, false)),
+            None => {
+                let default = own_default(&row.setting);
+                synonyms.extend(default.map(|text| Synonym { name, value: Some(text), source: Source::Default }));
+            }
+        }
+        described(&row.setting, value, synonyms, false)
+    }
+
     /// A topic setting as DescribeConfigs shows it.
     #[must_use]
     pub fn describe_topic(&self, row: &TopicSetting) -> Described {
@@ -121,7 +165,7 @@ impl Layers<'_> {
     #[must_use]
     pub fn describe_broker(&self, setting: &'static Setting) -> Described {
         let sensitive = setting.kind == Kind::Password;
-        let given = self.broker_text(setting.name).map(str::to_owned).or_else(|| own_default(setting));
+        let given = self.broker_value(setting.name);
         let value = given.map(|text| normal(setting, &text)).filter(|_| !sensitive);
         let synonyms = self.broker_synonyms(setting.name, sensitive);
         let read_only = setting.reach == ottla_host::setting::Reach::ReadOnly;

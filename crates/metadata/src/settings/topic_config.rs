@@ -160,6 +160,13 @@ pub fn find(name: &str) -> Option<&'static TopicSetting> {
     BY_NAME.get(name).copied()
 }
 
+/// Whether topics take a value that a broker setting is given while the broker runs.
+#[must_use]
+pub fn follows(broker_setting: &str) -> bool {
+    let honoured = topic::ROWS.iter().filter(|row| row.setting.effect == Effect::Honoured);
+    honoured.flat_map(|row| row.synonyms).any(|(name, _)| *name == broker_setting)
+}
+
 /// Checks the overrides that a user wants to give a topic, on top of `layers` (whose topic layer is ignored).
 ///
 /// # Errors

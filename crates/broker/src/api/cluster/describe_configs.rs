@@ -1,4 +1,4 @@
-//! DescribeConfigs: settings of topics and of this broker, with where each value comes from (KIP-226, KIP-569).
+//! DescribeConfigs: settings of topics, groups and this broker, with where each value comes from (KIP-226, KIP-569, KIP-848).
 
 use crate::api::call::Call;
 use crate::cx::Cx;
@@ -10,13 +10,9 @@ use ottla_messages::describe_configs::{
 };
 use ottla_metadata::ConfigResource;
 use ottla_metadata::controller::check_topic_name;
-use ottla_metadata::settings::{Described, Layers, Source, broker, topic};
+use ottla_metadata::settings::{Described, Layers, Source, broker, group, topic};
 use ottla_wire::ErrorCode;
 use std::borrow::Cow;
-
-const LOGGER: i8 = 8;
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
 
 /// What was asked to be told with each setting.
 #[derive(Clone, Copy)]
@@ -66,12 +62,15 @@ fn describe(
             }
             describe_topic(cx, name)
         }
-        kind @ (ConfigResource::BROKER | LOGGER | CLIENT_METRICS | GROUP) => {
-            let asked = if kind == GROUP { Resource::Group(name) } else { Resource::Cluster };
-            if !cx.allows(call.peer, Operation::DescribeConfigs, asked) {
-                let is_group = kind == GROUP;
-                let (group, cluster) = (ErrorCode::GROUP_AUTHORIZATION_FAILED, ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
-                return Err((if is_group { group } else { cluster }, None));
+        ConfigResource::GROUP => {
+            if !cx.allows(call.peer, Operation::DescribeConfigs, Resource::Group(name)) {
+                return Err((ErrorCode::GROUP_AUTHORIZATION_FAILED, None));
+            }
+            describe_group(cx, name)
+        }
+        kind @ (ConfigResource::BROKER | ConfigResource::LOGGER | ConfigResource::CLIENT_METRICS) => {
+            if !cx.allows(call.peer, Operation::DescribeConfigs, Resource::Cluster) {
+                return Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, None));
             }
             if kind == ConfigResource::BROKER { describe_broker(cx, name) } else { Err(unsupported(kind)) }
         }
@@ -93,6 +92,17 @@ fn describe_topic(cx: &Cx, name: &str) -> Result<Vec<Described>, Refused> {
     let layers = Layers { topic: own.map(|configs| &**configs), ..cx.control().rules().layers(&image) };
     let rows = topic::ROWS.iter().filter(|row| !row.setting.internal);
     Ok(rows.map(|row| layers.describe_topic(row)).collect())
+}
+
+/// Groups have settings whether they have members or not.
+fn describe_group(cx: &Cx, name: &str) -> Result<Vec<Described>, Refused> {
+    if name.is_empty() {
+        return Err((ErrorCode::INVALID_REQUEST, Some("Group name must not be empty".to_owned())));
+    }
+    let image = cx.image();
+    let layers = cx.control().rules().layers(&image);
+    let own = image.configs(&ConfigResource::group(name)).map(|configs| &**configs);
+    Ok(group::ROWS.iter().map(|row| layers.describe_group(row, own)).collect())
 }
 
 /// This broker by its number, or what was changed for all brokers under the empty name.
@@ -155,6 +165,7 @@ pub(crate) fn source_number(source: Source) -> i8 {
         Source::DynamicDefaultBroker => 3,
         Source::StaticBroker => 4,
         Source::Default => 5,
+        Source::Group => 8,
     }
 }
 

@@ -15,9 +15,10 @@ use ottla_messages::{
     api_versions as av, consumer_group_describe as cgd, consumer_group_heartbeat as cgh, create_partitions as cp,
     create_topics as ct, delete_groups as dg, delete_records as dr, delete_topics as dt, describe_cluster as dcl,
     describe_configs as dc, describe_groups as deg, describe_topic_partitions as dtp, fetch as f,
-    find_coordinator as fc, heartbeat as hb, init_producer_id as ip, join_group as jg, leave_group as lg,
-    list_groups as lig, list_offsets as lo, metadata as m, offset_commit as oc, offset_delete as od,
-    offset_fetch as of, offset_for_leader_epoch as ole, produce as p, sync_group as sg,
+    find_coordinator as fc, heartbeat as hb, incremental_alter_configs as iac, init_producer_id as ip,
+    join_group as jg, leave_group as lg, list_config_resources as lcr, list_groups as lig, list_offsets as lo,
+    metadata as m, offset_commit as oc, offset_delete as od, offset_fetch as of, offset_for_leader_epoch as ole,
+    produce as p, sync_group as sg,
 };
 use ottla_metadata::{BrokerConfig, Image};
 use ottla_wire::{ApiVersion, Cursor, Encoder, Uuid};
@@ -117,6 +118,11 @@ fn request(key: ApiKey, topic: &'static str) -> (ApiVersion, Encoder) {
                 dc::DescribeConfigsResource { resource_type: 2, resource_name: name, configuration_keys: None };
             dc::DescribeConfigsRequest { resources: vec![resource], ..Default::default() }
         }),
+        ApiKey::IncrementalAlterConfigs => body!(max, {
+            let resource = iac::AlterConfigsResource { resource_type: 2, resource_name: name, ..Default::default() };
+            iac::IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false }
+        }),
+        ApiKey::ListConfigResources => body!(max, lcr::ListConfigResourcesRequest::default()),
         ApiKey::CreatePartitions => body!(max, {
             let topic = cp::CreatePartitionsTopic { name, count: 2, ..Default::default() };
             cp::CreatePartitionsRequest { topics: vec![topic], ..Default::default() }
@@ -199,6 +205,14 @@ fn refusal(key: ApiKey, version: ApiVersion, answer: &[u8]) -> i16 {
         ApiKey::DescribeConfigs => {
             dc::DescribeConfigsResponse::decode(&mut c, version).expect("a response").results[0].error_code
         }
+        ApiKey::IncrementalAlterConfigs => {
+            iac::IncrementalAlterConfigsResponse::decode(&mut c, version).expect("a response").responses[0].error_code
+        }
+        ApiKey::ListConfigResources => {
+            let response = lcr::ListConfigResourcesResponse::decode(&mut c, version).expect("a response");
+            assert!(response.config_resources.is_empty(), "nothing is named");
+            response.error_code
+        }
         ApiKey::CreatePartitions => {
             cp::CreatePartitionsResponse::decode(&mut c, version).expect("a response").results[0].error_code
         }
@@ -263,7 +277,7 @@ fn expected(key: ApiKey) -> i16 {
         | ApiKey::ConsumerGroupHeartbeat
         | ApiKey::ConsumerGroupDescribe
         | ApiKey::DeleteGroups => GROUP_DENIED,
-        ApiKey::InitProducerId => CLUSTER_DENIED,
+        ApiKey::InitProducerId | ApiKey::ListConfigResources => CLUSTER_DENIED,
         _ => TOPIC_DENIED,
     }
 }

@@ -6,11 +6,8 @@ use ottla_metadata::ConfigResource;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Kafka's number of groups among the resources that have settings.
-const GROUP: i8 = 32;
-
 fn own(world: World<'_>, group: &Arc<str>, name: &str) -> Option<Duration> {
-    let resource = ConfigResource { kind: GROUP, name: Arc::clone(group) };
+    let resource = ConfigResource { kind: ConfigResource::GROUP, name: Arc::clone(group) };
     let configs = world.image.configs(&resource)?;
     configs.get(name)?.trim().parse().ok().map(Duration::from_millis)
 }
