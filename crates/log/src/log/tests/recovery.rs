@@ -1,13 +1,16 @@
 //! Opening what a clean stop, a killed process or a lost machine left.
 
-use super::world::{NOW, World, append_all, assert_filled, batch, fill, producer, small};
-use crate::{LogConfig, Refusal};
+use super::world::{NOW, World, append_all, assert_filled, batch, fill, mark, of, producer, small, transactional};
 use crate::dir::boot::LastEnd;
+use crate::dir::checkpoint::{HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
 use crate::log::Appended;
+use crate::{LogConfig, Refusal};
 use ottla_host::Disk as _;
 use ottla_host::disk::{Open, write_all_at};
 use ottla_sim::Crash;
+use ottla_wire::batch::ControlKind;
 use ottla_wire::ids::{LeaderEpoch, Offset};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn file(name: &str) -> PathBuf {
@@ -101,7 +104,7 @@ fn what_was_synced_survives_a_lost_machine() {
     let dir = log.view().log_dir().clone();
     let flush = log.flush(true).unwrap().unwrap();
     dir.sync_now(&flush).unwrap();
-    log.flushed(flush.through, super::world::NOW);
+    log.flushed(flush.through, NOW);
     assert_eq!(log.recovery_point(), Offset(400));
     assert!(log.flush(true).unwrap().is_none());
     fill(&mut log, 10);
