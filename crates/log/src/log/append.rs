@@ -49,6 +49,16 @@ pub enum Appended {
     Refused(Refusal),
 }
 
+impl Appended {
+    /// Whether it tells of records at or behind `offset`.
+    fn is_from(&self, offset: i64) -> bool {
+        match self {
+            Appended::Written { base_offset, .. } | Appended::Duplicate { base_offset, .. } => base_offset.0 >= offset,
+            Appended::Refused(_) => false,
+        }
+    }
+}
+
 /// A batch accepted and not written yet.
 struct Pending<'a> {
     stamp: Stamp,
@@ -185,8 +195,9 @@ impl Log {
         }
         if let Err(error) = self.write_parts(&mut parts, start) {
             let refusal = self.refuse("append", &error);
-            for batch in &group.batches {
-                out[batch.outcome] = Appended::Refused(refusal);
+            // With a batch of the group its repetitions are not in the log either.
+            for outcome in out[first.outcome..].iter_mut().filter(|outcome| outcome.is_from(base)) {
+                *outcome = Appended::Refused(refusal);
             }
             return Err(refusal);
         }

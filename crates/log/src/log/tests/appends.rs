@@ -121,6 +121,21 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_repetition_of_what_the_disk_did_not_take_is_refused_with_it() {
+    let world = World::new(LogConfig::default());
+    let mut log = world.create();
+    fill(&mut log, 3);
+    let known = batch(30, 10, 40, producer(7, 0, 0));
+    append_all(&mut log, std::slice::from_ref(&known));
+    world.disk.fail_next(Fault::NoSpace, ".log", 1);
+    let lost = batch(40, 10, 40, producer(7, 0, 10));
+    let out = append_all(&mut log, &[lost.clone(), known, lost.clone()]);
+    assert_eq!((out[0], out[2]), (Appended::Refused(Refusal::DiskFull), Appended::Refused(Refusal::DiskFull)));
+    assert!(matches!(out[1], Appended::Duplicate { base_offset: Offset(30), .. }), "{out:?}");
+    assert!(matches!(append_all(&mut log, &[lost])[0], Appended::Written { base_offset: Offset(40), .. }));
+}
+
+#[test]
 fn an_input_output_error_takes_the_directory_offline() {
     let world = World::new(LogConfig::default());
     let mut log = world.create();
