@@ -50,7 +50,7 @@ impl Log {
 
     /// The journal, when this log writes to it.
     pub(super) fn journal(&self) -> Option<&Arc<Journal>> {
-        if self.config.journal { self.home().log_dir().journal() } else { None }
+        if self.config.journal && !self.is_removed { self.home().log_dir().journal() } else { None }
     }
 
     /// Journals bytes that were written to the active segment at `position`; `end` is the log's end with them.

@@ -137,6 +137,7 @@ fn open_stored(
         entries_dirty: false,
         flushes: 0,
         flush_limit: i64::MAX,
+        is_removed: false,
     };
     let checked_from = log.load_segments(&stored, opening, now)?;
     if log.end() < start {

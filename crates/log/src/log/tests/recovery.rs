@@ -183,3 +183,20 @@ fn files_of_an_unfinished_deletion_or_compaction_are_settled() {
     world.disk.remove_file(&file("00000000000000000000.log.cleaned")).unwrap();
     assert_filled(&world.open(), 0, 400);
 }
+
+#[test]
+fn a_partition_deleted_during_a_sync_does_not_take_the_directory_offline() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 30);
+    let dir = log.view().log_dir().clone();
+    let (flush, mut again) = (log.flush(true).unwrap().unwrap(), Vec::new());
+    fill(&mut log, 10);
+    again.extend(log.flush(true).unwrap());
+    let doomed = log.delete(&"0".repeat(32), NOW).unwrap();
+    dir.sync_now(&flush).unwrap();
+    ottla_sim::block_on(dir.sync(&mut again)).unwrap();
+    doomed.remove(&world.disk).unwrap();
+    assert!(log.flush(true).unwrap().is_none() && log.close().unwrap().is_none(), "nothing is left to be synced");
+    assert!(!dir.is_offline());
+}
