@@ -171,3 +171,14 @@ fn what_is_left_of_a_deleted_partition_does_not_speak_for_the_next_of_its_name()
     world.disk.restart();
     assert_filled(&world.open(), 0, 100);
 }
+
+#[test]
+fn a_directory_is_given_free_with_its_logs() {
+    let world = world();
+    let dir = dir(&world).unwrap();
+    let mut log = Log::create(&dir, &name(), None, Arc::new(world.config), NOW).unwrap();
+    super::world::fill(&mut log, 40);
+    let held = Arc::downgrade(&dir);
+    drop((log, dir));
+    assert!(held.upgrade().is_none(), "the journal holds its directory");
+}
