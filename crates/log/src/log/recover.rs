@@ -202,7 +202,7 @@ impl Log {
                 segments.push(Arc::new(load::closed(here)));
                 continue;
             }
-            if !is_trusted && self.is_behind_gap(&segments, here) {
+            if !is_trusted && here.base > opening.recovery_point.0 && self.is_behind_gap(&segments, here) {
                 let previous = segments.pop().expect("a gap has a segment before it");
                 tracing::warn!(partition = %self.view.name(), end = previous.end(), base = here.base, "gap, log cut there");
                 self.drop_stored(&stored[at..])?;
@@ -231,8 +231,8 @@ impl Log {
         Ok(unsynced)
     }
 
-    /// Whether records are missing before a segment: the file that held them, or its end, was lost. Only compaction
-    /// leaves gaps by intent.
+    /// Whether records are missing before a segment that was not synced whole: the file that held them, or its end, was
+    /// lost. Only compaction leaves gaps by intent. Where all was synced, the topic was compacted once.
     fn is_behind_gap(&self, before: &[Arc<Segment>], here: Stored) -> bool {
         !self.config.compact && before.last().is_some_and(|previous| previous.end() != here.base)
     }

@@ -200,3 +200,26 @@ fn a_partition_deleted_during_a_sync_does_not_take_the_directory_offline() {
     assert!(log.flush(true).unwrap().is_none() && log.close().unwrap().is_none(), "nothing is left to be synced");
     assert!(!dir.is_offline());
 }
+
+#[test]
+fn a_gap_that_compaction_left_is_kept_when_all_was_synced() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    let second = log.view().segments()[1].base();
+    let batch_bytes = log.view().size() / 40;
+    let dir = log.view().log_dir().clone();
+    let flush = log.flush(true).unwrap().unwrap();
+    dir.sync_now(&flush).unwrap();
+    log.flushed(flush.through, NOW);
+    let points = [(super::world::name(), log.recovery_point())].into();
+    dir.write_checkpoint(RECOVERY_POINT, &points).unwrap();
+    drop(log);
+    let first = world.disk.open(&file("00000000000000000000.log"), Open::Write).unwrap();
+    first.set_len(first.len().unwrap() - batch_bytes).unwrap();
+    first.sync().unwrap();
+    again(&world, Crash::Power);
+    let log = world.open();
+    assert_eq!(log.view().end(), Offset(400));
+    assert_filled(&log, second, 400);
+}
