@@ -209,6 +209,9 @@ impl Log {
                 last = Some(self.reload_segment(previous.base(), previous.size(), now)?);
                 break;
             }
+            if here.base >= unsynced {
+                load::drop_aborted(here.base, self.home())?;
+            }
             let load::Loaded { mut active, is_damaged } = self.load_segment(here, check, now)?;
             // Behind the end of a segment may lie what a truncation took back that did not reach the device.
             let is_whole = !is_damaged || active.segment.end() == here.next_base;
@@ -225,6 +228,9 @@ impl Log {
             break;
         }
         if let Some(active) = last {
+            if unsynced < i64::MAX {
+                active.segment.truncate_aborted(self.home(), active.segment.end())?;
+            }
             self.install(&segments, active);
             self.entries_dirty = false;
         }

@@ -223,3 +223,26 @@ fn a_gap_that_compaction_left_is_kept_when_all_was_synced() {
     assert_eq!(log.view().end(), Offset(400));
     assert_filled(&log, second, 400);
 }
+
+#[test]
+fn a_transaction_index_from_before_the_loss_of_power_says_nothing() {
+    for seed in 0..40 {
+        let world = World { disk: ottla_sim::SimDisk::new(seed), config: small() };
+        let mut log = world.create();
+        append_all(&mut log, &[transactional(0, 5, of(7, 0))]);
+        let dir = log.view().log_dir().clone();
+        dir.sync_now(&log.flush(true).unwrap().unwrap()).unwrap();
+        mark(&mut log, of(7, -1), ControlKind::Abort);
+        world.disk.open(&file("00000000000000000000.txnindex"), Open::Write).unwrap().sync().unwrap();
+        world.disk.sync_dir(Path::new("/d/t-0")).unwrap();
+        drop((log, dir));
+        again(&world, Crash::Power);
+        let mut log = world.open();
+        let is_aborted = log.view().end() == Offset(6);
+        if !is_aborted {
+            mark(&mut log, of(7, -1), ControlKind::Commit);
+        }
+        let aborted = log.view().aborted_transactions(Offset(0), Offset(6)).unwrap();
+        assert_eq!(aborted.len(), usize::from(is_aborted), "seed {seed}");
+    }
+}
