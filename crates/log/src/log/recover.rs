@@ -145,7 +145,9 @@ fn open_stored(
         log.truncate_fully(Offset(start), now)?;
         return Ok(log);
     }
-    for offset in snapshots.split_off(snapshots.partition_point(|offset| *offset <= log.end())) {
+    // Of what was not synced a snapshot may be there that a truncation had removed: it tells of records that are not.
+    let last_true = log.end().min(checked_from);
+    for offset in snapshots.split_off(snapshots.partition_point(|offset| *offset <= last_true)) {
         log.home().disk().remove_file(&log.home().file_path(offset, FileKind::Snapshot))?;
     }
     log.restore_memory((opening, checked_from), snapshots, now)?;

@@ -246,3 +246,31 @@ fn a_transaction_index_from_before_the_loss_of_power_says_nothing() {
         assert_eq!(aborted.len(), usize::from(is_aborted), "seed {seed}");
     }
 }
+
+#[test]
+fn a_snapshot_that_a_truncation_removed_does_not_come_back_with_the_loss_of_power() {
+    for seed in 0..60 {
+        let world = World { disk: ottla_sim::SimDisk::new(seed), config: LogConfig::default() };
+        let mut log = world.create();
+        fill(&mut log, 1);
+        let dir = log.view().log_dir().clone();
+        dir.sync_now(&log.flush(true).unwrap().unwrap()).unwrap();
+        for at in 0..5 {
+            append_all(&mut log, &[batch(0, 10, 40, producer(7, 0, 10 * at))]);
+        }
+        log.truncate_to(Offset(10), NOW).unwrap();
+        for at in 0..3 {
+            append_all(&mut log, &[batch(0, 10, 40, producer(8, 0, 10 * at)), batch(0, 10, 40, None)]);
+        }
+        world.disk.open(&file("00000000000000000000.log"), Open::Write).unwrap().sync().unwrap();
+        drop((log, dir));
+        again(&world, Crash::Power);
+        let log = world.open();
+        let known: Vec<_> = log.producers().collect();
+        drop(log);
+        again(&world, Crash::Process);
+        let log = world.open();
+        assert_eq!(log.view().log_dir().last_end(), LastEnd::Killed);
+        assert_eq!(log.producers().collect::<Vec<_>>(), known, "seed {seed}");
+    }
+}
