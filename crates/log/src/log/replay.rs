@@ -47,7 +47,8 @@ impl Log {
     pub(super) fn load_snapshot(&mut self, mut offsets: Vec<i64>, limit: i64, now: WallClock) -> io::Result<i64> {
         self.producers.clear();
         offsets.retain(|offset| *offset <= limit);
-        let start = self.view.local_start().0;
+        // A producer goes on with the sequence of its last batch, whether or not that can still be read.
+        let start = self.view.segments().first().map_or_else(|| self.view.start().0, |first| first.base());
         while let Some(offset) = offsets.pop() {
             let path = self.home().file_path(offset, FileKind::Snapshot);
             let Some(bytes) = self.home().disk().read(&path, SNAPSHOT_BYTES_MAX)? else { continue };

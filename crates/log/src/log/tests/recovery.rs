@@ -274,3 +274,20 @@ fn a_snapshot_that_a_truncation_removed_does_not_come_back_with_the_loss_of_powe
         assert_eq!(log.producers().collect::<Vec<_>>(), known, "seed {seed}");
     }
 }
+
+#[test]
+fn a_producer_is_known_though_its_records_were_deleted_before_the_kill() {
+    let world = World::new(small());
+    let mut log = world.create();
+    append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0)), batch(3, 2, 40, None)]);
+    log.raise_start(Offset(5));
+    let starts = [(super::world::name(), log.view().start())].into();
+    log.view().log_dir().write_checkpoint(LOG_START, &starts).unwrap();
+    drop(log);
+    again(&world, Crash::Process);
+    let mut log = world.open();
+    assert_eq!(log.view().start(), Offset(5));
+    let out = append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0)), batch(0, 3, 40, producer(7, 0, 3))]);
+    assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
+    assert!(matches!(out[1], Appended::Written { base_offset: Offset(5), .. }), "{out:?}");
+}
