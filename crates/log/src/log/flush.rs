@@ -147,8 +147,9 @@ impl Log {
         }
         let end = self.end();
         self.write_epochs()?;
-        let Some(active) = self.active.as_mut().filter(|active| active.segment.size() > 0) else { return Ok(()) };
-        if !(active.is_sealed() && self.recovery_point == end) {
+        if let Some(active) = self.active.as_mut().filter(|active| active.segment.size() > 0)
+            && !(active.is_sealed() && self.recovery_point == end)
+        {
             active.seal(self.view.home())?;
             self.entries_dirty = true;
         }
@@ -176,9 +177,7 @@ impl Log {
     pub fn close(&mut self) -> io::Result<Option<Flush>> {
         self.complete()?;
         let Some(mut flush) = self.flush(true)? else { return Ok(None) };
-        if let Some(active) = &self.active
-            && active.segment.size() > 0
-        {
+        if let Some(active) = &self.active {
             self.add_closed(&active.segment, &mut flush)?;
         }
         Ok(Some(flush))

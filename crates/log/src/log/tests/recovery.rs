@@ -291,3 +291,18 @@ fn a_producer_is_known_though_its_records_were_deleted_before_the_kill() {
     assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
     assert!(matches!(out[1], Appended::Written { base_offset: Offset(5), .. }), "{out:?}");
 }
+
+#[test]
+fn a_producer_is_known_after_a_clean_stop_of_a_log_whose_last_segment_is_empty() {
+    let world = World::new(small());
+    let mut log = world.create();
+    append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
+    drop(log);
+    world.disk.open(&file("00000000000000000003.log"), Open::Create).unwrap();
+    again(&world, Crash::Process);
+    world.close(world.open());
+    again(&world, Crash::Power);
+    let mut log = world.open();
+    let out = append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
+    assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
+}
