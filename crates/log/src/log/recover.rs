@@ -150,6 +150,11 @@ fn open_stored(
     for offset in snapshots.split_off(snapshots.partition_point(|offset| *offset <= last_true)) {
         log.home().disk().remove_file(&log.home().file_path(offset, FileKind::Snapshot))?;
     }
+    // The file may be gone with a loss of power that put one in its place that was not synced, or may be from a start that
+    // was raised and is forgotten.
+    if log.view.epoch_of(log.view.start()).is_none() {
+        log.replay_epochs()?;
+    }
     log.restore_memory((opening, checked_from), snapshots, now)?;
     let end = log.end();
     log.recovery_point = match opening.last_end {
@@ -279,8 +284,10 @@ impl Log {
         snapshots: Vec<i64>,
         now: WallClock,
     ) -> io::Result<()> {
-        let end = self.view.end();
-        self.update_epochs(|epochs| epochs.truncate_end(end));
+        // What was not synced is replayed whole, so that transaction indexes and epochs are complete. The file of epochs may
+        // be from before a truncation: what it says of those records, they say themselves.
+        let limit = self.end().min(checked_from);
+        self.update_epochs(|epochs| epochs.truncate_end(Offset(limit)));
         let start = self.view.start();
         self.update_epochs(|epochs| epochs.truncate_start(start));
         // What the file says too much is taken out at once: a term may begin anew before it. What it lacks, the next start
@@ -290,15 +297,15 @@ impl Log {
             self.forget_producers();
             return Ok(());
         }
-        // What was not synced is replayed whole, so that transaction indexes and epochs are complete.
-        let limit = end.0.min(checked_from);
         if opening.last_end == LastEnd::Clean && snapshots.is_empty() {
             // As in Kafka: a log closed without a snapshot has no producers.
             self.snapshot = self.view.local_start().0;
             return Ok(());
         }
         let from = self.load_snapshot(snapshots, limit, now)?;
-        self.replay(from)
+        self.replay(from)?;
+        self.update_epochs(|epochs| epochs.truncate_start(start));
+        Ok(())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Log;
 use crate::dir::names::FileKind;
-use crate::producers::snapshot::{self, SNAPSHOT_BYTES_MAX};
+use crate::epochs::Epochs;
+use crate::producers::snapshot::{self, SNAPSHOT_BYTES_MAX, SnapshotError};
 use crate::producers::{Facts, Producers};
 use crate::segment::Segment;
 use crate::segment::aborted::AbortedTransaction;
@@ -22,6 +23,11 @@ struct Step {
     epoch: LeaderEpoch,
     at: u64,
     size: usize,
+}
+
+/// Notes the term of a batch if it is the first of it. True when it was.
+fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, base: Offset) -> bool {
+    epochs.latest().is_none_or(|latest| epoch > latest.epoch) && epochs.assign(epoch, base)
 }
 
 /// Offsets of the producer snapshots among the names of a directory's files, rising.
@@ -81,6 +87,23 @@ impl Log {
         Ok(())
     }
 
+    /// Takes the leader epochs from the headers of all batches. The first begins with the log.
+    pub(super) fn replay_epochs(&mut self) -> io::Result<()> {
+        let mut epochs = Epochs::default();
+        for segment in self.view.segments().iter().filter(|segment| segment.size() > 0) {
+            let file = segment.log_file(self.home())?;
+            let room = usize::try_from(segment.size()).unwrap_or(REPLAY).clamp(64, REPLAY);
+            let mut scan = Scan::new(&*file, 0, segment.size(), vec![0; room]);
+            while let Some((_, header)) = scan.next()? {
+                let is_first = epochs.entries().is_empty();
+                let base = if is_first { self.view.start().min(header.base_offset()) } else { header.base_offset() };
+                note_epoch(&mut epochs, header.leader_epoch(), base);
+            }
+        }
+        self.update_epochs(|known| std::mem::replace(known, epochs.clone()) != epochs);
+        Ok(())
+    }
+
     fn replay_segment(&mut self, segment: &Segment, from: i64) -> io::Result<()> {
         let start = match segment.position_of(self.home(), from)? {
             Found::At(position) => position,
@@ -104,9 +127,7 @@ impl Log {
             if step.next <= from {
                 continue;
             }
-            if epochs.latest().is_none_or(|latest| step.epoch > latest.epoch) {
-                changed |= epochs.assign(step.epoch, Offset(step.base));
-            }
+            changed |= note_epoch(&mut epochs, step.epoch, Offset(step.base));
             if step.facts.producer_id >= 0 {
                 self.replay_producer(segment, &*file, step, &mut known)?;
             }

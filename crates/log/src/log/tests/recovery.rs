@@ -306,3 +306,23 @@ fn a_producer_is_known_after_a_clean_stop_of_a_log_whose_last_segment_is_empty()
     let out = append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
     assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
 }
+
+#[test]
+fn leader_epochs_are_taken_from_the_batches_where_their_file_lacks_them() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 40);
+    log.raise_start(Offset(333));
+    log.assign_epoch(LeaderEpoch(2));
+    drop(log);
+    again(&world, Crash::Process);
+    // The start was raised in memory alone. Then a file that was not synced has taken the place of the one that was.
+    let log = world.open();
+    assert_eq!((log.view().start(), log.view().epoch_of(Offset(0))), (Offset(0), Some(LeaderEpoch(1))));
+    drop(log);
+    world.disk.open(&file("leader-epoch-checkpoint"), Open::Create).unwrap().set_len(0).unwrap();
+    again(&world, Crash::Process);
+    let log = world.open();
+    assert_eq!(log.view().epoch_of(Offset(0)), Some(LeaderEpoch(1)));
+    assert_eq!(log.view().epoch_end(LeaderEpoch(1)).unwrap().end, Offset(400));
+}
