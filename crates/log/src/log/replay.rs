@@ -57,8 +57,13 @@ impl Log {
         let start = self.view.segments().first().map_or_else(|| self.view.start().0, |first| first.base());
         while let Some(offset) = offsets.pop() {
             let path = self.home().file_path(offset, FileKind::Snapshot);
-            let Some(bytes) = self.home().disk().read(&path, SNAPSHOT_BYTES_MAX)? else { continue };
-            match snapshot::read(&bytes, now.0, self.config.producer_expiration_ms) {
+            let read = match self.home().disk().read(&path, SNAPSHOT_BYTES_MAX) {
+                Ok(None) => continue,
+                Ok(Some(bytes)) => snapshot::read(&bytes, now.0, self.config.producer_expiration_ms),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(SnapshotError::TooLarge),
+                Err(error) => return Err(error),
+            };
+            match read {
                 Ok(producers) => {
                     self.producers = producers;
                     self.snapshot = offset;

@@ -326,3 +326,15 @@ fn leader_epochs_are_taken_from_the_batches_where_their_file_lacks_them() {
     assert_eq!(log.view().epoch_of(Offset(0)), Some(LeaderEpoch(1)));
     assert_eq!(log.view().epoch_end(LeaderEpoch(1)).unwrap().end, Offset(400));
 }
+
+#[test]
+fn a_snapshot_too_large_to_read_is_dropped_and_the_log_opened() {
+    let world = World::new(small());
+    let mut log = world.create();
+    append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
+    drop(log);
+    let snapshot = world.disk.open(&file("00000000000000000003.snapshot"), Open::Create).unwrap();
+    snapshot.set_len(crate::producers::snapshot::SNAPSHOT_BYTES_MAX + 1).unwrap();
+    again(&world, Crash::Process);
+    assert_eq!(world.open().producers().len(), 1);
+}
