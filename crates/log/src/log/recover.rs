@@ -114,7 +114,7 @@ struct Found {
 
 fn open_stored(
     home: Home,
-    Found { stored, mut snapshots }: Found,
+    Found { mut stored, mut snapshots }: Found,
     opening: Opening,
     config: Arc<LogConfig>,
     now: WallClock,
@@ -139,6 +139,9 @@ fn open_stored(
         flush_limit: i64::MAX,
         is_removed: false,
     };
+    if matches!(opening.last_end, LastEnd::Lost | LastEnd::SyncFailed) {
+        log.drop_passed(&mut stored, now)?;
+    }
     let checked_from = log.load_segments(&stored, opening, now)?;
     if log.end() < start {
         tracing::warn!(partition = %log.view.name(), end = log.end(), start, "log ends before its start, emptied");
@@ -178,6 +181,23 @@ impl Log {
             self.flushed(flush.through, now);
         }
         self.view.all_journalled();
+        Ok(())
+    }
+
+    /// Removes an empty last segment whose base the one before has passed: it was begun on a full disk and removed again,
+    /// which a loss of power has undone. One that the batches before end at stays, and with it the end of the log.
+    fn drop_passed(&self, stored: &mut Vec<Stored>, now: WallClock) -> io::Result<()> {
+        let [.., before, last] = stored.as_slice() else { return Ok(()) };
+        if last.size > 0 {
+            return Ok(());
+        }
+        let before = Stored { next_base: i64::MAX, ..*before };
+        let loaded = self.load_segment(before, Check::Tail, now)?;
+        if loaded.active.segment.end() > last.base {
+            self.drop_stored(std::slice::from_ref(last))?;
+            stored.truncate(stored.len() - 2);
+            stored.push(before);
+        }
         Ok(())
     }
 

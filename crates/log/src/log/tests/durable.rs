@@ -182,3 +182,23 @@ fn a_directory_is_given_free_with_its_logs() {
     drop((log, dir));
     assert!(held.upgrade().is_none(), "the journal holds its directory");
 }
+
+#[test]
+fn a_segment_begun_on_a_full_disk_does_not_come_back_over_what_follows() {
+    for seed in 0..40 {
+        let world =
+            World { disk: ottla_sim::SimDisk::new(seed), config: LogConfig { preallocate: true, ..world().config } };
+        let dir = dir(&world).unwrap();
+        let mut log = Log::create(&dir, &name(), None, Arc::new(world.config.clone()), NOW).unwrap();
+        super::world::fill(&mut log, 5);
+        let space = world.disk.space(Path::new("/")).unwrap();
+        world.disk.set_capacity(space.total - space.free + 1_000);
+        log.roll(NOW).unwrap_err();
+        world.disk.set_capacity(space.total);
+        super::world::fill(&mut log, 5);
+        drop((log, dir));
+        world.disk.crash(Crash::Power);
+        world.disk.restart();
+        assert_filled(&world.open(), 0, 100);
+    }
+}
