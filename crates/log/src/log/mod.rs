@@ -113,6 +113,7 @@ impl Log {
         if let Some(topic_id) = topic_id {
             log.assign_topic_id(topic_id)?;
         }
+        dir.note_opened(name);
         Ok(log)
     }
 

@@ -100,7 +100,9 @@ impl Log {
             return Err(OpenError::TooLarge { partition: name.clone(), base: Offset(base), size });
         }
         let found = Found { stored, snapshots: snapshots_among(names.iter().map(String::as_str)) };
-        open_stored(home, found, opening, config, now).map_err(failed)
+        let log = open_stored(home, found, opening, config, now).map_err(failed)?;
+        dir.note_opened(name);
+        Ok(log)
     }
 }
 

@@ -338,3 +338,25 @@ fn a_snapshot_too_large_to_read_is_dropped_and_the_log_opened() {
     again(&world, Crash::Process);
     assert_eq!(world.open().producers().len(), 1);
 }
+
+#[test]
+fn a_stop_before_all_logs_were_opened_forgets_nothing_of_the_others() {
+    let world = World::new(small());
+    let mut log = world.create();
+    fill(&mut log, 10);
+    let dir = log.view().log_dir().clone();
+    dir.sync_now(&log.flush(true).unwrap().unwrap()).unwrap();
+    dir.write_checkpoint(LOG_START, &[(super::world::name(), Offset(33))].into()).unwrap();
+    drop((log, dir));
+    again(&world, Crash::Power);
+    let dir = world.dir();
+    for checkpoint in [RECOVERY_POINT, LOG_START, HIGH_WATERMARK] {
+        dir.write_checkpoint(checkpoint, &BTreeMap::new()).unwrap();
+    }
+    dir.mark_clean(5).unwrap();
+    drop(dir);
+    again(&world, Crash::Power);
+    let dir = world.dir();
+    assert_eq!(dir.last_end(), LastEnd::Lost, "nobody has checked the log");
+    assert_eq!(dir.log_start(&super::world::name()), Some(Offset(33)));
+}
