@@ -6,7 +6,7 @@ use crate::log::{Append, Appended, Log, Opening};
 use crate::{LogConfig, Origin};
 use ottla_host::disk::read_exact_at;
 use ottla_host::net::{Listener, Stream};
-use ottla_host::{BoxFuture, Chance, Clock, Host, Monotonic, Net, Tasks, WallClock};
+use ottla_host::{BoxFuture, Chance, Clock, Disk as _, Host, Monotonic, Net, Tasks, WallClock};
 use ottla_sim::{SimClock, SimDisk};
 use ottla_wire::batch::{BatchBuilder, Batches, ControlKind, EndTxn, NewRecord, Producer, ValidBatch};
 use ottla_wire::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
@@ -102,6 +102,9 @@ impl World {
 
     pub(super) fn dir(&self) -> Arc<LogDir> {
         let dir = LogDir::open(&host(&self.disk), Path::new("/d"), 64).unwrap();
+        if self.config.journal {
+            dir.start_journal(0).unwrap();
+        }
         dir.recovered().unwrap();
         dir
     }
@@ -115,6 +118,16 @@ impl World {
         let dir = self.dir();
         let opening = Opening::of(&dir, &name());
         Log::open(&dir, (&name(), "t-0"), opening, Arc::new(self.config.clone()), NOW).unwrap()
+    }
+
+    /// As `open`; where nothing was synced a loss of power takes the whole directory, and it is made anew.
+    pub(super) fn open_or_create(&self) -> Log {
+        let dir = self.dir();
+        let config = Arc::new(self.config.clone());
+        match self.disk.stat(Path::new("/d/t-0")).unwrap() {
+            Some(_) => Log::open(&dir, (&name(), "t-0"), Opening::of(&dir, &name()), config, NOW).unwrap(),
+            None => Log::create(&dir, &name(), None, config, NOW).unwrap(),
+        }
     }
 
     /// Closes cleanly: everything synced, checkpoints and marker written.
