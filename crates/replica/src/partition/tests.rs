@@ -4,11 +4,11 @@ use super::{Identity, Partition, Promise, Ticket};
 use crate::state::Assignment;
 use bytes::Bytes;
 use ottla_host::Host;
-use ottla_log::{Log, LogConfig, LogDir, Origin, PartitionName};
+use ottla_log::{Append, Log, LogConfig, LogDir, Origin, PartitionName};
 use ottla_sim::Sim;
 use ottla_wire::Uuid;
-use ottla_wire::batch::{BatchBuilder, NewRecord, SharedBatch, ValidBatch};
-use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
+use ottla_wire::batch::{BatchBuilder, ControlKind, EndTxn, NewRecord, Producer, SharedBatch, ValidBatch};
+use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,5 +125,41 @@ fn what_a_later_term_commits_is_no_answer_for_what_was_cut_away() {
         assert_eq!(kept.next_offset, lost.next_offset);
         assert_eq!(partition.is_committed(kept.next_offset, kept.leader_epoch), Ok(true));
         assert!(partition.is_committed(lost.next_offset, lost.leader_epoch).is_err());
+    });
+}
+
+/// A leader whose batches are to be synced one by one.
+async fn leader_that_syncs(host: &Host, log: impl FnOnce(&mut Log)) -> Arc<Partition> {
+    let dir = LogDir::open(host, Path::new(DATA), 8).expect("a disk that works");
+    let name = PartitionName::new("orders", PartitionIndex(0));
+    let config = Arc::new(LogConfig { flush_messages: 1, ..LogConfig::default() });
+    let mut made = Log::create(&dir, &name, None, config, host.clock.wall()).expect("a new log");
+    log(&mut made);
+    let identity =
+        Identity { topic: "orders".into(), topic_id: Uuid::ZERO, index: PartitionIndex(0), broker: ME, durable: false };
+    let end = made.view().end();
+    let partition = Partition::new(identity, host, made, end);
+    partition.assign(&term(0, ME)).await;
+    partition
+}
+
+#[test]
+fn a_batch_that_is_written_while_another_is_synced_waits_for_its_own_sync() {
+    Sim::run(7, async |sim: Sim| {
+        let node = sim.node("broker");
+        let partition = leader_that_syncs(&node.host(), |_| {}).await;
+        let first = submit(&partition, 1).await.remove(0).await.expect("an answer").expect("it was written");
+        // The task that syncs now and then has been here.
+        let flush = partition.when_free(|log| log.flush(true)).await.expect("a disk that works").expect("a batch");
+        let through = flush.through;
+        partition.view().log_dir().sync(&mut [flush]).await.expect("a disk that works");
+        partition.when_free(|log| log.flushed(through, sim.wall())).await;
+        // In the queue, and written by whoever lets go of the writer next.
+        let ticket = partition.submit(batch(), Origin::Client, Promise::InSync(1)).await;
+        partition.flush_as_configured(first.next_offset).await.expect("it is on the device");
+        let second = ticket.await.expect("an answer").expect("it was written");
+        partition.flush_as_configured(second.next_offset).await.expect("a disk that works");
+        let point = partition.when_free(|log| log.recovery_point()).await;
+        assert_eq!(point, second.next_offset, "it was acknowledged before it was synced");
     });
 }
