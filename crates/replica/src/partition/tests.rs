@@ -163,3 +163,24 @@ fn a_batch_that_is_written_while_another_is_synced_waits_for_its_own_sync() {
         assert_eq!(point, second.next_offset, "it was acknowledged before it was synced");
     });
 }
+
+#[test]
+fn what_ended_before_the_checkpointed_watermark_is_stable_at_once() {
+    Sim::run(7, async |sim: Sim| {
+        let producer = Producer { id: ProducerId(7), epoch: ProducerEpoch(0), base_sequence: 0 };
+        let mut data = BatchBuilder::new(Offset(0)).producer(producer).transactional();
+        data.append(&NewRecord { timestamp: 1, value: Some(b"v"), ..NewRecord::default() }).expect("a small record");
+        let data = data.finish();
+        let marker =
+            BatchBuilder::end_of_transaction(producer, ControlKind::Commit, EndTxn { coordinator_epoch: 0 }, 1);
+        let partition = leader_that_syncs(&sim.node("broker").host(), |log| {
+            let mut out = Vec::new();
+            for (bytes, origin) in [(&data, Origin::Client), (&marker, Origin::Marker { strict: false })] {
+                let batch = ValidBatch::trusted(bytes).expect("a batch that was just built");
+                log.append(LeaderEpoch(0), sim.wall(), &[Append { batch, origin }], &mut out);
+            }
+        })
+        .await;
+        assert_eq!((partition.watermark(), partition.stable()), (Offset(2), Offset(2)));
+    });
+}
