@@ -59,6 +59,7 @@ async fn submit(partition: &Partition, count: usize) -> Vec<Ticket> {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "blocks of the journal are larger than what is written here")]
 fn a_full_journal_makes_appends_wait_and_refuses_none() {
     const CONNECTIONS: usize = 4;
     const EACH: usize = 150;
@@ -91,6 +92,7 @@ fn a_full_journal_makes_appends_wait_and_refuses_none() {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "blocks of the journal are larger than what is written here")]
 fn a_journal_that_fails_refuses_those_who_wait_for_it() {
     Sim::run(7, async |sim: Sim| {
         let node = sim.node("broker");
