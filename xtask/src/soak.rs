@@ -15,11 +15,16 @@ struct Suite {
     command: &'static [&'static str],
 }
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     Suite {
         title: "Simulation: 10,000 seeds",
         environment: &[("OTTLA_SEEDS", "10000")],
         command: &["cargo", "test", "--release", "-p", "ottla-sim"],
+    },
+    Suite {
+        title: "The log against its model: 30,000 lives",
+        environment: &[("PROPTEST_CASES", "30000")],
+        command: &["cargo", "test", "--release", "-p", "ottla-log", "a_log_holds_what_the_model_holds"],
     },
     Suite {
         title: "Fuzz targets: 1,000,000 mutations each",

@@ -97,9 +97,11 @@ pub struct Identity {
 impl Partition {
     /// A partition over an open log. `watermark` is the checkpointed one; it is put between start and end of the log.
     #[must_use]
-    pub fn new(identity: Identity, host: &Host, log: Log, watermark: Offset) -> Arc<Partition> {
+    pub fn new(identity: Identity, host: &Host, mut log: Log, watermark: Offset) -> Arc<Partition> {
         let view = log.view().clone();
         let watermark = watermark.clamp(view.start(), view.end());
+        // It may never move again, and transactions that ended before it are stable.
+        log.watermark_moved(watermark);
         let replica = Replica::new(identity.broker, watermark);
         let (flushed, flush_messages) = (log.recovery_point(), log.config().flush_messages);
         let writer = Writer { log, replica, appended: Vec::new(), effects: Vec::new() };

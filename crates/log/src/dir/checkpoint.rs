@@ -82,6 +82,10 @@ fn read<'a, T>(
     text: &'a str,
     entry: impl Fn(std::str::SplitWhitespace<'a>) -> Option<T>,
 ) -> Result<Vec<T>, CheckpointError> {
+    // Of one that was torn the last number may lack digits.
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err(CheckpointError::Line(text.lines().last().unwrap_or_default().to_owned()));
+    }
     let mut lines = text.lines();
     let Some(version) = lines.next() else { return Ok(Vec::new()) };
     if version.trim() != "0" {
@@ -130,6 +134,7 @@ mod tests {
     #[test]
     fn damage_is_told() {
         assert_eq!(read_epochs("1\n0\n"), Err(CheckpointError::Version("1".to_owned())));
+        assert_eq!(read_epochs("0\n2\n1 31\n2 16"), Err(CheckpointError::Line("2 16".to_owned())), "of 2 169");
         assert_eq!(read_epochs("0\n2\n1 1\n"), Err(CheckpointError::Count { announced: 2, found: 1 }));
         assert_eq!(read_offsets("0\n1\nt x 1\n"), Err(CheckpointError::Line("t x 1".to_owned())));
     }

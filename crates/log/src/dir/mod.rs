@@ -23,7 +23,7 @@ use names::{DirKind, PartitionName};
 use ottla_host::disk::DirLock;
 use ottla_host::{Disk, Host};
 use ottla_wire::ids::Offset;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,8 @@ pub struct LogDir {
     journal_found: JournalEnd,
     replayed: Replayed,
     offline: AtomicBool,
+    /// Partitions that this process has opened or made. A leaf of the lock order.
+    opened: Mutex<BTreeSet<PartitionName>>,
     /// A leaf of the lock order.
     fault: Mutex<Option<Fault>>,
     /// A leaf of the lock order; held through the sync at a stop, when nobody else takes it.
@@ -161,6 +163,7 @@ impl LogDir {
             high_watermarks: read_offsets(disk, path, HIGH_WATERMARK)?,
             files: FileCache::new(files_max),
             offline: AtomicBool::new(false),
+            opened: Mutex::default(),
             fault: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
             host: host.clone(),
@@ -250,16 +253,51 @@ impl LogDir {
         Ok((found, foreign))
     }
 
-    /// Writes a checkpoint, one of the names in [`checkpoint`], synced as Kafka does.
-    pub fn write_checkpoint(&self, name: &str, offsets: &BTreeMap<PartitionName, Offset>) -> io::Result<()> {
-        let text = checkpoint::write_offsets(offsets.iter().map(|(name, offset)| (name, *offset)));
-        self.disk().replace(&self.path.join(name), text.as_bytes(), true)
+    /// Writes a checkpoint, one of the names in [`checkpoint`], synced as Kafka does. What was there at opening stays for
+    /// partitions that were not opened since: nobody knows more of them.
+    pub fn write_checkpoint(&self, file: &str, offsets: &BTreeMap<PartitionName, Offset>) -> io::Result<()> {
+        let mut all: BTreeMap<&PartitionName, Offset> = offsets.iter().map(|(name, offset)| (name, *offset)).collect();
+        let before = match file {
+            RECOVERY_POINT => Some(&self.recovery_points),
+            LOG_START => Some(&self.log_starts),
+            HIGH_WATERMARK => Some(&self.high_watermarks),
+            _ => None,
+        };
+        for (name, offset) in before.into_iter().flatten() {
+            if !self.has_opened(name) && self.disk().stat(&self.path.join(name.to_string()))?.is_some() {
+                all.entry(name).or_insert(*offset);
+            }
+        }
+        let text = checkpoint::write_offsets(all.into_iter());
+        self.disk().replace(&self.path.join(file), text.as_bytes(), true)
+    }
+
+    /// Says that a partition's log was opened or made.
+    pub(crate) fn note_opened(&self, name: &PartitionName) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+    }
+
+    fn has_opened(&self, name: &PartitionName) -> bool {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// Whether a log is there that was not closed cleanly and not opened since, so that nobody has checked it.
+    fn has_unchecked(&self) -> io::Result<bool> {
+        if self.last_end == LastEnd::Clean {
+            return Ok(false);
+        }
+        let (found, _) = self.partitions()?;
+        Ok(found.iter().any(|found| found.kind == DirKind::Current && !self.has_opened(&found.name)))
     }
 
     /// Writes the marker of a clean stop: every log is closed and synced, and every checkpoint is written.
-    /// Nothing is written for a directory that is offline.
+    /// Nothing is written for a directory that is offline, nor where a log was not opened that the last use left unclean.
     pub fn mark_clean(&self, broker_epoch: i64) -> io::Result<()> {
         if self.is_offline() {
+            return Ok(());
+        }
+        if self.has_unchecked()? {
+            tracing::warn!(dir = %self.path.display(), "not marked clean: not all of its logs were opened");
             return Ok(());
         }
         if let Some(journal) = self.journal() {

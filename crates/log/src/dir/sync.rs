@@ -51,7 +51,7 @@ impl LogDir {
         let outcome = Arc::new(Mutex::new(Ok(())));
         let (dir, result) = (Arc::clone(self), Arc::clone(&outcome));
         let work = move || {
-            let done = dirs.iter().try_for_each(|path| dir.disk().sync_dir(path));
+            let done = dir.sync_dirs(&dirs);
             *result.lock().unwrap_or_else(PoisonError::into_inner) = done;
         };
         self.host().tasks.offload(self.lane(), Box::new(work)).await;
@@ -63,7 +63,7 @@ impl LogDir {
     pub fn sync_now(&self, flush: &Flush) -> Result<(), SyncFailed> {
         self.check_online()?;
         let files = flush.files.iter().try_for_each(|file| file.sync());
-        let done = files.and_then(|()| flush.dirs.iter().try_for_each(|path| self.disk().sync_dir(path)));
+        let done = files.and_then(|()| self.sync_dirs(&flush.dirs));
         done.map_err(|error| self.sync_failed(&error))
     }
 
@@ -85,6 +85,15 @@ impl LogDir {
             Err(_) if planted::active(Bug::IgnoredSyncError) => Ok(()),
             done => done.map_err(|error| self.sync_failed(&error)),
         }
+    }
+
+    /// Puts the entries of directories on the device. That of a partition may be gone, or renamed to wait for its removal:
+    /// with the partition went what they were synced for.
+    pub(super) fn sync_dirs<'p>(&self, dirs: impl IntoIterator<Item = &'p PathBuf>) -> io::Result<()> {
+        dirs.into_iter().try_for_each(|path| match self.disk().sync_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path != self.path() => Ok(()),
+            done => done,
+        })
     }
 
     fn check_online(&self) -> Result<(), SyncFailed> {

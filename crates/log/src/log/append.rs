@@ -49,6 +49,16 @@ pub enum Appended {
     Refused(Refusal),
 }
 
+impl Appended {
+    /// Whether it tells of records at or behind `offset`.
+    fn is_from(&self, offset: i64) -> bool {
+        match self {
+            Appended::Written { base_offset, .. } | Appended::Duplicate { base_offset, .. } => base_offset.0 >= offset,
+            Appended::Refused(_) => false,
+        }
+    }
+}
+
 /// A batch accepted and not written yet.
 struct Pending<'a> {
     stamp: Stamp,
@@ -72,7 +82,7 @@ impl Log {
     /// Appends what the producer state lets through, with the next offsets, as the leader of `epoch`; one outcome for
     /// each batch is pushed to `out`. Batches that go into the same segment are written by one system call.
     pub fn append(&mut self, epoch: LeaderEpoch, now: WallClock, batches: &[Append<'_>], out: &mut Vec<Appended>) {
-        if self.home().log_dir().is_offline() || self.journal().is_some_and(|journal| journal.has_failed()) {
+        if self.takes_nothing() {
             out.extend(batches.iter().map(|_| Appended::Refused(Refusal::Offline)));
             return;
         }
@@ -91,6 +101,12 @@ impl Log {
         // A refusal stands in the outcomes.
         let _ = self.write_group(epoch, &group, out);
         self.check();
+    }
+
+    /// Whether the partition is gone, or its disk.
+    pub(super) fn takes_nothing(&self) -> bool {
+        let has_failed = || self.journal().is_some_and(|journal| journal.has_failed());
+        self.is_removed || self.home().log_dir().is_offline() || has_failed()
     }
 
     fn new_group<'a>(&self, batches: usize) -> Group<'a> {
@@ -185,8 +201,9 @@ impl Log {
         }
         if let Err(error) = self.write_parts(&mut parts, start) {
             let refusal = self.refuse("append", &error);
-            for batch in &group.batches {
-                out[batch.outcome] = Appended::Refused(refusal);
+            // With a batch of the group its repetitions are not in the log either.
+            for outcome in out[first.outcome..].iter_mut().filter(|outcome| outcome.is_from(base)) {
+                *outcome = Appended::Refused(refusal);
             }
             return Err(refusal);
         }

@@ -30,6 +30,9 @@ impl Log {
     /// Whether a sync is due: a segment was closed, or `flush.messages` or `flush.ms` is reached.
     #[must_use]
     pub fn flush_due(&self, now: WallClock) -> bool {
+        if self.is_removed {
+            return false;
+        }
         let unflushed = self.end() - self.recovery_point;
         let closed = self.active.as_ref().is_some_and(|active| active.segment.base() > self.recovery_point);
         unflushed > 0
@@ -49,6 +52,9 @@ impl Log {
     /// is to be done. The files of a closed segment are its batches, indexes and the snapshot at its end: the recovery
     /// point passes it only with all of them.
     pub fn flush(&mut self, active: bool) -> io::Result<Option<Flush>> {
+        if self.is_removed {
+            return Ok(None);
+        }
         let segments = self.view.segments();
         let active_base = self.active.as_ref().map_or(i64::MAX, |active| active.segment.base());
         let through = if active { self.end() } else { active_base.min(self.end()) };
@@ -136,10 +142,14 @@ impl Log {
     /// producer gets no snapshot: without any, Kafka takes it for one without producers. Any other needs one at its end,
     /// whatever the files of the segment are: a truncation removes the one that was there.
     fn complete(&mut self) -> io::Result<()> {
+        if self.is_removed {
+            return Ok(());
+        }
         let end = self.end();
         self.write_epochs()?;
-        let Some(active) = self.active.as_mut().filter(|active| active.segment.size() > 0) else { return Ok(()) };
-        if !(active.is_sealed() && self.recovery_point == end) {
+        if let Some(active) = self.active.as_mut().filter(|active| active.segment.size() > 0)
+            && !(active.is_sealed() && self.recovery_point == end)
+        {
             active.seal(self.view.home())?;
             self.entries_dirty = true;
         }
@@ -154,7 +164,7 @@ impl Log {
     /// `flushed` afterwards, None if nothing is to be synced. The log can go on, and may be dropped.
     pub fn close_unsynced(&mut self) -> io::Result<Option<Offset>> {
         self.complete()?;
-        if self.end() <= self.recovery_point && !self.entries_dirty {
+        if self.is_removed || (self.end() <= self.recovery_point && !self.entries_dirty) {
             return Ok(None);
         }
         self.entries_dirty = false;
@@ -167,9 +177,7 @@ impl Log {
     pub fn close(&mut self) -> io::Result<Option<Flush>> {
         self.complete()?;
         let Some(mut flush) = self.flush(true)? else { return Ok(None) };
-        if let Some(active) = &self.active
-            && active.segment.size() > 0
-        {
+        if let Some(active) = &self.active {
             self.add_closed(&active.segment, &mut flush)?;
         }
         Ok(Some(flush))

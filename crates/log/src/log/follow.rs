@@ -57,7 +57,7 @@ impl Log {
         now: WallClock,
         records: &[u8],
     ) -> Result<Followed, FollowError> {
-        if self.home().log_dir().is_offline() || self.journal().is_some_and(|journal| journal.has_failed()) {
+        if self.takes_nothing() {
             return Err(FollowError::Storage(Refusal::Offline));
         }
         let mut written = 0;

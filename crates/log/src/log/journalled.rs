@@ -8,7 +8,7 @@ use crate::view::View;
 use ottla_host::File;
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 impl JournalledLog for View {
     fn journalled_to(&self, end: i64, generation: u64) {
@@ -20,23 +20,28 @@ impl JournalledLog for View {
     }
 }
 
-/// The file of a segment with the log that it belongs to.
+/// The file of a segment with the log that it belongs to, which holds the journal that holds this.
 struct SegmentFile {
-    view: Arc<View>,
+    view: Weak<View>,
     segment: Arc<Segment>,
 }
 
 impl JournalledFile for SegmentFile {
     fn open(&self) -> io::Result<Arc<dyn File>> {
-        self.segment.log_file(self.view.home())
+        let view = self.view.upgrade().ok_or(io::ErrorKind::NotFound)?;
+        self.segment.log_file(view.home())
     }
 
-    fn first_sync_of_directory(&self) -> bool {
-        self.segment.first_sync_of_directory()
+    fn entry_is_synced(&self) -> bool {
+        self.segment.entry_is_synced()
     }
 
-    fn directory(&self) -> PathBuf {
-        self.view.path().to_path_buf()
+    fn note_entry_synced(&self) {
+        self.segment.note_entry_synced();
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        Some(self.view.upgrade()?.path().to_path_buf())
     }
 }
 
@@ -50,7 +55,7 @@ impl Log {
 
     /// The journal, when this log writes to it.
     pub(super) fn journal(&self) -> Option<&Arc<Journal>> {
-        if self.config.journal { self.home().log_dir().journal() } else { None }
+        if self.config.journal && !self.is_removed { self.home().log_dir().journal() } else { None }
     }
 
     /// Journals bytes that were written to the active segment at `position`; `end` is the log's end with them.
@@ -82,7 +87,7 @@ impl Log {
         let entry = Entry { kind, name: &name, base: segment.base(), position };
         let log: Arc<dyn JournalledLog> = self.view.clone();
         let file = || -> Arc<dyn JournalledFile> {
-            Arc::new(SegmentFile { view: Arc::clone(&self.view), segment: Arc::clone(segment) })
+            Arc::new(SegmentFile { view: Arc::downgrade(&self.view), segment: Arc::clone(segment) })
         };
         let file_id = Arc::as_ptr(segment) as usize;
         journal.append(&Change { log: &log, file_id, file: &file, end }, &entry, parts);

@@ -61,6 +61,8 @@ pub struct Log {
     flushes: u32,
     /// Least offset that a truncation has changed while flushes were under way: they say nothing from there on.
     flush_limit: i64,
+    /// The partition is gone. Its name may be that of another by now, which the journal must not take for it.
+    is_removed: bool,
 }
 
 /// State of a producer, as DescribeProducers tells it.
@@ -106,10 +108,12 @@ impl Log {
             entries_dirty: true,
             flushes: 0,
             flush_limit: i64::MAX,
+            is_removed: false,
         };
         if let Some(topic_id) = topic_id {
             log.assign_topic_id(topic_id)?;
         }
+        dir.note_opened(name);
         Ok(log)
     }
 

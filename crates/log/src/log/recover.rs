@@ -100,7 +100,9 @@ impl Log {
             return Err(OpenError::TooLarge { partition: name.clone(), base: Offset(base), size });
         }
         let found = Found { stored, snapshots: snapshots_among(names.iter().map(String::as_str)) };
-        open_stored(home, found, opening, config, now).map_err(failed)
+        let log = open_stored(home, found, opening, config, now).map_err(failed)?;
+        dir.note_opened(name);
+        Ok(log)
     }
 }
 
@@ -114,7 +116,7 @@ struct Found {
 
 fn open_stored(
     home: Home,
-    Found { stored, mut snapshots }: Found,
+    Found { mut stored, mut snapshots }: Found,
     opening: Opening,
     config: Arc<LogConfig>,
     now: WallClock,
@@ -137,15 +139,26 @@ fn open_stored(
         entries_dirty: false,
         flushes: 0,
         flush_limit: i64::MAX,
+        is_removed: false,
     };
+    if matches!(opening.last_end, LastEnd::Lost | LastEnd::SyncFailed) {
+        log.drop_passed(&mut stored, now)?;
+    }
     let checked_from = log.load_segments(&stored, opening, now)?;
     if log.end() < start {
         tracing::warn!(partition = %log.view.name(), end = log.end(), start, "log ends before its start, emptied");
         log.truncate_fully(Offset(start), now)?;
         return Ok(log);
     }
-    for offset in snapshots.split_off(snapshots.partition_point(|offset| *offset <= log.end())) {
+    // Of what was not synced a snapshot may be there that a truncation had removed: it tells of records that are not.
+    let last_true = log.end().min(checked_from);
+    for offset in snapshots.split_off(snapshots.partition_point(|offset| *offset <= last_true)) {
         log.home().disk().remove_file(&log.home().file_path(offset, FileKind::Snapshot))?;
+    }
+    // The file may be gone with a loss of power that put one in its place that was not synced, or may be from a start that
+    // was raised and is forgotten.
+    if log.view.epoch_of(log.view.start()).is_none() {
+        log.replay_epochs()?;
     }
     log.restore_memory((opening, checked_from), snapshots, now)?;
     let end = log.end();
@@ -170,6 +183,23 @@ impl Log {
             self.flushed(flush.through, now);
         }
         self.view.all_journalled();
+        Ok(())
+    }
+
+    /// Removes an empty last segment whose base the one before has passed: it was begun on a full disk and removed again,
+    /// which a loss of power has undone. One that the batches before end at stays, and with it the end of the log.
+    fn drop_passed(&self, stored: &mut Vec<Stored>, now: WallClock) -> io::Result<()> {
+        let [.., before, last] = stored.as_slice() else { return Ok(()) };
+        if last.size > 0 {
+            return Ok(());
+        }
+        let before = Stored { next_base: i64::MAX, ..*before };
+        let loaded = self.load_segment(before, Check::Tail, now)?;
+        if loaded.active.segment.end() > last.base {
+            self.drop_stored(std::slice::from_ref(last))?;
+            stored.truncate(stored.len() - 2);
+            stored.push(before);
+        }
         Ok(())
     }
 
@@ -201,12 +231,15 @@ impl Log {
                 segments.push(Arc::new(load::closed(here)));
                 continue;
             }
-            if !is_trusted && self.is_behind_gap(&segments, here) {
+            if !is_trusted && here.base > opening.recovery_point.0 && self.is_behind_gap(&segments, here) {
                 let previous = segments.pop().expect("a gap has a segment before it");
                 tracing::warn!(partition = %self.view.name(), end = previous.end(), base = here.base, "gap, log cut there");
                 self.drop_stored(&stored[at..])?;
                 last = Some(self.reload_segment(previous.base(), previous.size(), now)?);
                 break;
+            }
+            if here.base >= unsynced {
+                load::drop_aborted(here.base, self.home())?;
             }
             let load::Loaded { mut active, is_damaged } = self.load_segment(here, check, now)?;
             // Behind the end of a segment may lie what a truncation took back that did not reach the device.
@@ -224,14 +257,17 @@ impl Log {
             break;
         }
         if let Some(active) = last {
+            if unsynced < i64::MAX {
+                active.segment.truncate_aborted(self.home(), active.segment.end())?;
+            }
             self.install(&segments, active);
             self.entries_dirty = false;
         }
         Ok(unsynced)
     }
 
-    /// Whether records are missing before a segment: the file that held them, or its end, was lost. Only compaction
-    /// leaves gaps by intent.
+    /// Whether records are missing before a segment that was not synced whole: the file that held them, or its end, was
+    /// lost. Only compaction leaves gaps by intent. Where all was synced, the topic was compacted once.
     fn is_behind_gap(&self, before: &[Arc<Segment>], here: Stored) -> bool {
         !self.config.compact && before.last().is_some_and(|previous| previous.end() != here.base)
     }
@@ -270,8 +306,10 @@ impl Log {
         snapshots: Vec<i64>,
         now: WallClock,
     ) -> io::Result<()> {
-        let end = self.view.end();
-        self.update_epochs(|epochs| epochs.truncate_end(end));
+        // What was not synced is replayed whole, so that transaction indexes and epochs are complete. The file of epochs may
+        // be from before a truncation: what it says of those records, they say themselves.
+        let limit = self.end().min(checked_from);
+        self.update_epochs(|epochs| epochs.truncate_end(Offset(limit)));
         let start = self.view.start();
         self.update_epochs(|epochs| epochs.truncate_start(start));
         // What the file says too much is taken out at once: a term may begin anew before it. What it lacks, the next start
@@ -281,15 +319,15 @@ impl Log {
             self.forget_producers();
             return Ok(());
         }
-        // What was not synced is replayed whole, so that transaction indexes and epochs are complete.
-        let limit = end.0.min(checked_from);
         if opening.last_end == LastEnd::Clean && snapshots.is_empty() {
             // As in Kafka: a log closed without a snapshot has no producers.
             self.snapshot = self.view.local_start().0;
             return Ok(());
         }
         let from = self.load_snapshot(snapshots, limit, now)?;
-        self.replay(from)
+        self.replay(from)?;
+        self.update_epochs(|epochs| epochs.truncate_start(start));
+        Ok(())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Log;
 use crate::dir::names::FileKind;
-use crate::producers::snapshot::{self, SNAPSHOT_BYTES_MAX};
+use crate::epochs::Epochs;
+use crate::producers::snapshot::{self, SNAPSHOT_BYTES_MAX, SnapshotError};
 use crate::producers::{Facts, Producers};
 use crate::segment::Segment;
 use crate::segment::aborted::AbortedTransaction;
@@ -22,6 +23,11 @@ struct Step {
     epoch: LeaderEpoch,
     at: u64,
     size: usize,
+}
+
+/// Notes the term of a batch if it is the first of it. True when it was.
+fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, base: Offset) -> bool {
+    epochs.latest().is_none_or(|latest| epoch > latest.epoch) && epochs.assign(epoch, base)
 }
 
 /// Offsets of the producer snapshots among the names of a directory's files, rising.
@@ -47,11 +53,17 @@ impl Log {
     pub(super) fn load_snapshot(&mut self, mut offsets: Vec<i64>, limit: i64, now: WallClock) -> io::Result<i64> {
         self.producers.clear();
         offsets.retain(|offset| *offset <= limit);
-        let start = self.view.local_start().0;
+        // A producer goes on with the sequence of its last batch, whether or not that can still be read.
+        let start = self.view.segments().first().map_or_else(|| self.view.start().0, |first| first.base());
         while let Some(offset) = offsets.pop() {
             let path = self.home().file_path(offset, FileKind::Snapshot);
-            let Some(bytes) = self.home().disk().read(&path, SNAPSHOT_BYTES_MAX)? else { continue };
-            match snapshot::read(&bytes, now.0, self.config.producer_expiration_ms) {
+            let read = match self.home().disk().read(&path, SNAPSHOT_BYTES_MAX) {
+                Ok(None) => continue,
+                Ok(Some(bytes)) => snapshot::read(&bytes, now.0, self.config.producer_expiration_ms),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(SnapshotError::TooLarge),
+                Err(error) => return Err(error),
+            };
+            match read {
                 Ok(producers) => {
                     self.producers = producers;
                     self.snapshot = offset;
@@ -80,6 +92,23 @@ impl Log {
         Ok(())
     }
 
+    /// Takes the leader epochs from the headers of all batches. The first begins with the log.
+    pub(super) fn replay_epochs(&mut self) -> io::Result<()> {
+        let mut epochs = Epochs::default();
+        for segment in self.view.segments().iter().filter(|segment| segment.size() > 0) {
+            let file = segment.log_file(self.home())?;
+            let room = usize::try_from(segment.size()).unwrap_or(REPLAY).clamp(64, REPLAY);
+            let mut scan = Scan::new(&*file, 0, segment.size(), vec![0; room]);
+            while let Some((_, header)) = scan.next()? {
+                let is_first = epochs.entries().is_empty();
+                let base = if is_first { self.view.start().min(header.base_offset()) } else { header.base_offset() };
+                note_epoch(&mut epochs, header.leader_epoch(), base);
+            }
+        }
+        self.update_epochs(|known| std::mem::replace(known, epochs.clone()) != epochs);
+        Ok(())
+    }
+
     fn replay_segment(&mut self, segment: &Segment, from: i64) -> io::Result<()> {
         let start = match segment.position_of(self.home(), from)? {
             Found::At(position) => position,
@@ -103,9 +132,7 @@ impl Log {
             if step.next <= from {
                 continue;
             }
-            if epochs.latest().is_none_or(|latest| step.epoch > latest.epoch) {
-                changed |= epochs.assign(step.epoch, Offset(step.base));
-            }
+            changed |= note_epoch(&mut epochs, step.epoch, Offset(step.base));
             if step.facts.producer_id >= 0 {
                 self.replay_producer(segment, &*file, step, &mut known)?;
             }

@@ -110,7 +110,7 @@ impl Log {
     /// Carries a plan out: the segments are no longer read, and what is returned is to be removed when it is due. A plan
     /// for the active segment closes it first.
     pub fn apply_retention(&mut self, plan: &DeletePlan, now: WallClock) -> io::Result<Doomed> {
-        if plan.count == 0 {
+        if plan.count == 0 || self.is_removed {
             return Ok(Doomed::default());
         }
         if plan.count >= self.view.segment_count() {

@@ -216,12 +216,13 @@ impl Log {
     }
 
     /// Renames the partition's directory so that a restart removes it too, and says what to remove when readers are
-    /// done. `unique` is 32 hexadecimal digits. The log takes nothing any more.
+    /// done. `unique` is 32 hexadecimal digits. The log takes nothing any more, and has nothing to sync or to give up.
     pub fn delete(&mut self, unique: &str, now: WallClock) -> io::Result<Doomed> {
         use crate::dir::names::DirKind;
         let from = self.home().path();
         let to = self.home().log_dir().path().join(self.view.name().dir_name(DirKind::Delete, unique));
         self.journal_change(Kind::Removed, 0, 0);
+        self.is_removed = true;
         self.home().disk().rename(&from, &to)?;
         self.home().moved(to.clone());
         Ok(Doomed { paths: vec![to], due: WallClock(now.0.saturating_add(self.config.delete_delay_ms)) })

@@ -21,6 +21,8 @@ pub(crate) enum SnapshotError {
     Version(i16),
     #[error("the checksum of a producer snapshot is wrong")]
     Checksum,
+    #[error("producer snapshot of more than {SNAPSHOT_BYTES_MAX} bytes")]
+    TooLarge,
 }
 
 /// The file's bytes.

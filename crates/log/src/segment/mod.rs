@@ -92,9 +92,14 @@ impl Segment {
         }
     }
 
-    /// True the first time: the entries of the directory have to be synced with the file.
-    pub(crate) fn first_sync_of_directory(&self) -> bool {
-        !self.entries_synced.swap(true, Ordering::AcqRel)
+    /// Whether the entry of the directory is on the device that leads to the file of batches.
+    pub(crate) fn entry_is_synced(&self) -> bool {
+        self.entries_synced.load(Ordering::Acquire)
+    }
+
+    /// Says that the directory was synced since the file was made.
+    pub(crate) fn note_entry_synced(&self) {
+        self.entries_synced.store(true, Ordering::Release);
     }
 
     /// First offset that the segment may hold.

@@ -29,10 +29,12 @@ impl Partition {
 
     async fn flush(&self) -> Result<(), Unavailable> {
         let dir = self.view.log_dir();
-        let flush = match self.when_free(|log| log.flush(true)).await {
-            Ok(Some(flush)) => flush,
-            Ok(None) => {
-                self.flushed.fetch_max(self.view.end().0, Ordering::SeqCst);
+        // The end is asked with the writer: batches are written as soon as it is free.
+        let prepared = self.when_free(|log| log.flush(true).map(|flush| (flush, log.view().end()))).await;
+        let flush = match prepared {
+            Ok((Some(flush), _)) => flush,
+            Ok((None, end)) => {
+                self.flushed.fetch_max(end.0, Ordering::SeqCst);
                 return Ok(());
             }
             Err(error) => {

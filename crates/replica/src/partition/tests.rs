@@ -4,11 +4,11 @@ use super::{AppendError, Identity, Partition, Promise, Ticket, Unavailable};
 use crate::state::Assignment;
 use bytes::Bytes;
 use ottla_host::Host;
-use ottla_log::{Log, LogConfig, LogDir, Origin, PartitionName};
+use ottla_log::{Append, Log, LogConfig, LogDir, Origin, PartitionName};
 use ottla_sim::Sim;
 use ottla_wire::Uuid;
-use ottla_wire::batch::{BatchBuilder, NewRecord, SharedBatch, ValidBatch};
-use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
+use ottla_wire::batch::{BatchBuilder, ControlKind, EndTxn, NewRecord, Producer, SharedBatch, ValidBatch};
+use ottla_wire::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,7 @@ async fn submit(partition: &Partition, count: usize) -> Vec<Ticket> {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "blocks of the journal are larger than what is written here")]
 fn a_full_journal_makes_appends_wait_and_refuses_none() {
     const CONNECTIONS: usize = 4;
     const EACH: usize = 150;
@@ -91,6 +92,7 @@ fn a_full_journal_makes_appends_wait_and_refuses_none() {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "blocks of the journal are larger than what is written here")]
 fn a_journal_that_fails_refuses_those_who_wait_for_it() {
     Sim::run(7, async |sim: Sim| {
         let node = sim.node("broker");
@@ -150,5 +152,62 @@ fn a_batch_of_one_term_is_not_written_in_another() {
         let ticket = partition.submit_in_term(batch(), Origin::Coordinator, Promise::InSync(1), LeaderEpoch(2)).await;
         partition.drive();
         assert!(ticket.await.expect("an answer").is_ok());
+    });
+}
+
+/// A leader whose batches are to be synced one by one.
+async fn leader_that_syncs(host: &Host, log: impl FnOnce(&mut Log)) -> Arc<Partition> {
+    let dir = LogDir::open(host, Path::new(DATA), 8).expect("a disk that works");
+    let name = PartitionName::new("orders", PartitionIndex(0));
+    let config = Arc::new(LogConfig { flush_messages: 1, ..LogConfig::default() });
+    let mut made = Log::create(&dir, &name, None, config, host.clock.wall()).expect("a new log");
+    log(&mut made);
+    let identity =
+        Identity { topic: "orders".into(), topic_id: Uuid::ZERO, index: PartitionIndex(0), broker: ME, durable: false };
+    let end = made.view().end();
+    let partition = Partition::new(identity, host, made, end);
+    partition.assign(&term(0, ME)).await;
+    partition
+}
+
+#[test]
+fn a_batch_that_is_written_while_another_is_synced_waits_for_its_own_sync() {
+    Sim::run(7, async |sim: Sim| {
+        let node = sim.node("broker");
+        let partition = leader_that_syncs(&node.host(), |_| {}).await;
+        let first = submit(&partition, 1).await.remove(0).await.expect("an answer").expect("it was written");
+        // The task that syncs now and then has been here.
+        let flush = partition.when_free(|log| log.flush(true)).await.expect("a disk that works").expect("a batch");
+        let through = flush.through;
+        partition.view().log_dir().sync(&mut [flush]).await.expect("a disk that works");
+        partition.when_free(|log| log.flushed(through, sim.wall())).await;
+        // In the queue, and written by whoever lets go of the writer next.
+        let ticket = partition.submit(batch(), Origin::Client, Promise::InSync(1)).await;
+        partition.flush_as_configured(first.next_offset).await.expect("it is on the device");
+        let second = ticket.await.expect("an answer").expect("it was written");
+        partition.flush_as_configured(second.next_offset).await.expect("a disk that works");
+        let point = partition.when_free(|log| log.recovery_point()).await;
+        assert_eq!(point, second.next_offset, "it was acknowledged before it was synced");
+    });
+}
+
+#[test]
+fn what_ended_before_the_checkpointed_watermark_is_stable_at_once() {
+    Sim::run(7, async |sim: Sim| {
+        let producer = Producer { id: ProducerId(7), epoch: ProducerEpoch(0), base_sequence: 0 };
+        let mut data = BatchBuilder::new(Offset(0)).producer(producer).transactional();
+        data.append(&NewRecord { timestamp: 1, value: Some(b"v"), ..NewRecord::default() }).expect("a small record");
+        let data = data.finish();
+        let marker =
+            BatchBuilder::end_of_transaction(producer, ControlKind::Commit, EndTxn { coordinator_epoch: 0 }, 1);
+        let partition = leader_that_syncs(&sim.node("broker").host(), |log| {
+            let mut out = Vec::new();
+            for (bytes, origin) in [(&data, Origin::Client), (&marker, Origin::Marker { strict: false })] {
+                let batch = ValidBatch::trusted(bytes).expect("a batch that was just built");
+                log.append(LeaderEpoch(0), sim.wall(), &[Append { batch, origin }], &mut out);
+            }
+        })
+        .await;
+        assert_eq!((partition.watermark(), partition.stable()), (Offset(2), Offset(2)));
     });
 }

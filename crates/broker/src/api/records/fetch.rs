@@ -174,7 +174,7 @@ fn look(partition: &Partition, wanted: &Wanted, reading: Reading) -> Result<Look
     }
     let slice = partition.read(reading).map_err(|error| outcome::fetch(&error))?;
     let aborted = match reading.upto {
-        Upto::Stable => Some(aborted(partition, &slice, stable)?),
+        Upto::Stable => Some(aborted(partition, &slice)?),
         Upto::Watermark | Upto::End => None,
     };
     Ok(Look { code: ErrorCode::NONE, told, stable, slice: Some(slice), aborted, diverging: None })
@@ -204,11 +204,13 @@ fn divergence(partition: &Partition, wanted: &Wanted) -> Result<Option<EpochEndO
     Ok(parts.then_some(EpochEndOffset { epoch: end.epoch.0, end_offset: end.end.0 }))
 }
 
-fn aborted(partition: &Partition, slice: &Slice, stable: i64) -> Result<Vec<AbortedTransaction>, ErrorCode> {
+/// Transactions in the slice that were aborted. How far to look is asked after the slice was read, which ends before: one
+/// that was aborted meanwhile may lie in it.
+fn aborted(partition: &Partition, slice: &Slice) -> Result<Vec<AbortedTransaction>, ErrorCode> {
     if slice.is_empty() {
         return Ok(Vec::new());
     }
-    let found = partition.view().aborted_transactions(slice.first_offset, Offset(stable));
+    let found = partition.view().aborted_transactions(slice.first_offset, partition.stable());
     let found = found.map_err(|error| outcome::read(&error))?;
     let told = |aborted: &ottla_log::AbortedTransaction| AbortedTransaction {
         producer_id: aborted.producer_id.0,

@@ -7,7 +7,7 @@
 use super::entry::{Entry, Parts};
 use super::{Change, JournalledFile, JournalledLog};
 use crc_fast::crc32_iscsi;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Lengths and positions are multiples of it.
 pub(super) const UNIT: usize = 4096;
@@ -56,9 +56,9 @@ impl BlockHeader {
     }
 }
 
-/// A log whose journalled end a block moves.
+/// A log whose journalled end a block moves. It holds the journal, so the journal does not hold it.
 pub(super) struct Completion {
-    pub(super) log: Arc<dyn JournalledLog>,
+    pub(super) log: Weak<dyn JournalledLog>,
     pub(super) end: i64,
     /// Truncations of the log when it was written.
     pub(super) generation: u64,
@@ -125,11 +125,11 @@ impl Block {
     pub(super) fn completes(&mut self, change: &Change<'_>) {
         let (end, generation) = (change.end, change.log.generation());
         match self.completions.last_mut() {
-            Some(last) if Arc::ptr_eq(&last.log, change.log) => {
+            Some(last) if std::ptr::addr_eq(last.log.as_ptr(), Arc::as_ptr(change.log)) => {
                 last.end = end;
                 last.generation = generation;
             }
-            Some(_) | None => self.completions.push(Completion { log: Arc::clone(change.log), end, generation }),
+            Some(_) | None => self.completions.push(Completion { log: Arc::downgrade(change.log), end, generation }),
         }
     }
 

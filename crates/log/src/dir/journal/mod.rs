@@ -52,14 +52,17 @@ pub(crate) trait JournalledLog: Send + Sync {
 
 /// A file of a log as the journal sees it, which syncs it before it forgets what it wrote for it.
 pub(crate) trait JournalledFile: Send + Sync {
-    /// The file; `NotFound` when it is gone.
+    /// The file; `NotFound` when it is gone, and when its log is: that was closed then, or the partition removed.
     fn open(&self) -> io::Result<Arc<dyn File>>;
 
-    /// Whether the directory of the file has not been synced since the file was made. True once.
-    fn first_sync_of_directory(&self) -> bool;
+    /// Whether the directory of the file has been synced since the file was made.
+    fn entry_is_synced(&self) -> bool;
 
-    /// The directory of the file.
-    fn directory(&self) -> PathBuf;
+    /// Says that it has been. Only afterwards: two syncs of a section may be under way.
+    fn note_entry_synced(&self);
+
+    /// The directory of the file; None when its log is gone.
+    fn directory(&self) -> Option<PathBuf>;
 }
 
 /// What is called once, when there is room in a journal.

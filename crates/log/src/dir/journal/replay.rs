@@ -147,7 +147,7 @@ impl<'a> Target<'a> {
             Kind::Append => self.append(&home, entry, data),
             Kind::Cut => self.cut(&home, entry),
             Kind::Restart => self.restart(&home, entry.base),
-            Kind::Gone => self.remove_segments(&home, |base| base < entry.base),
+            Kind::Gone => self.remove_files(&home, |base, kind| base < entry.base && kind != FileKind::Snapshot),
             Kind::Removed => self.remove(&home),
         }
     }
@@ -161,7 +161,8 @@ impl<'a> Target<'a> {
     }
 
     fn cut(&mut self, home: &Path, entry: &Entry<'_>) -> io::Result<()> {
-        self.remove_segments(home, |base| base > entry.base)?;
+        // Snapshots behind it may tell of what was cut; the segments say it all again.
+        self.remove_files(home, |base, _| base > entry.base)?;
         match self.file(home, entry.base)? {
             Some(file) if self.writes && file.len()? > entry.position => file.set_len(entry.position),
             Some(_) | None => Ok(()),
@@ -169,7 +170,7 @@ impl<'a> Target<'a> {
     }
 
     fn restart(&mut self, home: &Path, base: i64) -> io::Result<()> {
-        self.remove_segments(home, |_| true)?;
+        self.remove_files(home, |_, _| true)?;
         self.file(home, base).map(|_| ())
     }
 
@@ -202,10 +203,10 @@ impl<'a> Target<'a> {
         Ok(Some(file))
     }
 
-    fn remove_segments(&mut self, home: &Path, which: impl Fn(i64) -> bool) -> io::Result<()> {
+    fn remove_files(&mut self, home: &Path, which: impl Fn(i64, FileKind) -> bool) -> io::Result<()> {
         let gone = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).and_then(FileKind::parse);
-            path.parent() == Some(home) && name.is_some_and(|(base, _)| which(base))
+            path.parent() == Some(home) && name.is_some_and(|(base, kind)| which(base, kind))
         };
         self.open.retain(|path, _| !gone(path));
         if !self.writes || self.disk.stat(home)?.is_none() {
@@ -213,7 +214,7 @@ impl<'a> Target<'a> {
         }
         for entry in self.disk.list(home)? {
             match FileKind::parse(&entry.name) {
-                Some((base, kind)) if kind != FileKind::Snapshot && which(base) => {
+                Some((base, kind)) if which(base, kind) => {
                     self.disk.remove_file(&home.join(&entry.name))?;
                 }
                 Some(_) | None => {}

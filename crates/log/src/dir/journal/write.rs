@@ -93,7 +93,9 @@ impl Journal {
     fn complete(&self, block: Block) {
         self.durable.store(block.number, Ordering::Release);
         for completion in &block.completions {
-            completion.log.journalled_to(completion.end, completion.generation);
+            if let Some(log) = completion.log.upgrade() {
+                log.journalled_to(completion.end, completion.generation);
+            }
         }
         let mut state = self.state();
         if state.spare.len() < SPARE_MAX {
@@ -120,7 +122,8 @@ impl Journal {
         let Some(dir) = self.dir.upgrade() else { return Ok(()) };
         let (files, dirs) = files_of(&dir, &touched)?;
         files.iter().try_for_each(|file| file.sync())?;
-        dirs.iter().try_for_each(|path| dir.disk().sync_dir(path))?;
+        dir.sync_dirs(&dirs)?;
+        touched.iter().for_each(|touched| touched.file.note_entry_synced());
         self.sections().settle(last);
         Ok(())
     }
@@ -142,6 +145,7 @@ impl Journal {
             let mut flush =
                 [crate::dir::Flush { through: ottla_wire::ids::Offset(0), files, dirs: dirs.into_iter().collect() }];
             if dir.sync(&mut flush).await.is_ok() {
+                touched.iter().for_each(|touched| touched.file.note_entry_synced());
                 journal.sections().settle(last);
             }
         };
@@ -182,8 +186,11 @@ fn files_of(dir: &LogDir, touched: &[Touched]) -> io::Result<Files> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        if file.first_sync_of_directory() && dir.disk().stat(&file.directory())?.is_some() {
-            dirs.insert(file.directory());
+        if !file.entry_is_synced()
+            && let Some(path) = file.directory()
+            && dir.disk().stat(&path)?.is_some()
+        {
+            dirs.insert(path);
             dirs.insert(dir.path().to_owned());
         }
     }

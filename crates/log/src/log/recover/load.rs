@@ -185,6 +185,16 @@ fn drop_indexes(segment: &Segment, home: &Home) -> io::Result<Indexed> {
     Ok(Indexed { tail: Tail::default(), from: 0, last_time: NO_TIME, only_time: None })
 }
 
+/// Empties the transaction index of a segment that was not synced: what it says may be torn, or of records that are gone.
+/// The replay of the segment says it anew.
+pub(super) fn drop_aborted(base: i64, home: &Home) -> io::Result<()> {
+    match home.disk().open(&home.file_path(base, FileKind::TransactionIndex), Open::Write) {
+        Ok(file) => empty(&*file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Emptying what is empty would still be a write.
 fn empty(file: &dyn File) -> io::Result<()> {
     if file.is_empty()? { Ok(()) } else { file.set_len(0) }

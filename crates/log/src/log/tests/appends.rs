@@ -1,11 +1,13 @@
 //! Appending and reading.
 
-use super::world::{NOW, World, append_all, assert_filled, batch, fill, producer, records, small};
-use crate::log::{Append, Appended, Log};
-use crate::{LogConfig, Origin, ReadError, Refusal};
+use super::world::{
+    NOW, World, append_all, assert_filled, batch, fill, mark, of, producer, records, small, transactional,
+};
+use crate::log::Appended;
+use crate::{LogConfig, ReadError, Refusal};
 use ottla_sim::disk::Fault;
-use ottla_wire::batch::{BatchBuilder, ControlKind, EndTxn, NewRecord, Producer, ValidBatch};
-use ottla_wire::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
+use ottla_wire::batch::ControlKind;
+use ottla_wire::ids::{LeaderEpoch, Offset};
 
 fn base(outcome: &Appended) -> i64 {
     match outcome {
@@ -119,6 +121,21 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_repetition_of_what_the_disk_did_not_take_is_refused_with_it() {
+    let world = World::new(LogConfig::default());
+    let mut log = world.create();
+    fill(&mut log, 3);
+    let known = batch(30, 10, 40, producer(7, 0, 0));
+    append_all(&mut log, std::slice::from_ref(&known));
+    world.disk.fail_next(Fault::NoSpace, ".log", 1);
+    let lost = batch(40, 10, 40, producer(7, 0, 10));
+    let out = append_all(&mut log, &[lost.clone(), known, lost.clone()]);
+    assert_eq!((out[0], out[2]), (Appended::Refused(Refusal::DiskFull), Appended::Refused(Refusal::DiskFull)));
+    assert!(matches!(out[1], Appended::Duplicate { base_offset: Offset(30), .. }), "{out:?}");
+    assert!(matches!(append_all(&mut log, &[lost])[0], Appended::Written { base_offset: Offset(40), .. }));
+}
+
+#[test]
 fn an_input_output_error_takes_the_directory_offline() {
     let world = World::new(LogConfig::default());
     let mut log = world.create();
@@ -149,28 +166,10 @@ fn a_follower_keeps_offsets_and_epochs() {
     assert_eq!(log.view().segment_count(), leader.view().segment_count());
 }
 
-fn transactional(at: i64, count: i64, producer: Producer) -> Vec<u8> {
-    let mut builder = BatchBuilder::new(Offset(0)).producer(producer).transactional();
-    for at in at..at + count {
-        builder.append(&NewRecord { timestamp: at, key: None, value: Some(b"v"), headers: &[] }).unwrap();
-    }
-    builder.finish()
-}
-
-fn mark(log: &mut Log, producer: Producer, kind: ControlKind) {
-    let marker = BatchBuilder::end_of_transaction(producer, kind, EndTxn { coordinator_epoch: 0 }, NOW.0);
-    let batch = ValidBatch::trusted(&marker).unwrap();
-    let mut out = Vec::new();
-    let origin = Origin::Marker { strict: false };
-    log.append(LeaderEpoch(1), NOW, &[Append { batch, origin }], &mut out);
-    assert!(matches!(out[0], Appended::Written { .. }), "{out:?}");
-}
-
 #[test]
 fn aborted_transactions_are_listed_and_the_stable_offset_waits_for_the_watermark() {
     let world = World::new(LogConfig::default());
     let mut log = world.create();
-    let of = |id, base_sequence| Producer { id: ProducerId(id), epoch: ProducerEpoch(0), base_sequence };
     append_all(&mut log, &[batch(0, 10, 40, None), transactional(10, 5, of(1, 0)), transactional(15, 5, of(2, 0))]);
     assert_eq!(log.view().stable(Offset(20)), Offset(10));
     mark(&mut log, of(1, -1), ControlKind::Abort);

@@ -151,3 +151,54 @@ fn a_batch_larger_than_a_block_is_split_and_put_together_again() {
     let log = Log::open(&dir, (&name(), "t-0"), opening, Arc::new(world.config), NOW).unwrap();
     assert_eq!(super::world::records(&log, 0, 100).len(), 4);
 }
+
+#[test]
+fn what_is_left_of_a_deleted_partition_does_not_speak_for_the_next_of_its_name() {
+    let world = world();
+    let dir = dir(&world).unwrap();
+    let create = || Log::create(&dir, &name(), None, Arc::new(world.config.clone()), NOW).unwrap();
+    let mut deleted = create();
+    super::world::fill(&mut deleted, 40);
+    let plan = crate::log::DeletePlan { count: 2, reasons: Vec::new() };
+    let _ = deleted.delete(&"0".repeat(32), NOW).unwrap();
+    let mut log = create();
+    super::world::fill(&mut log, 5);
+    let _ = deleted.apply_retention(&plan, NOW).unwrap();
+    super::world::fill(&mut log, 5);
+    assert_eq!(log.view().journalled_end(), Offset(100));
+    drop((log, deleted));
+    world.disk.crash(Crash::Power);
+    world.disk.restart();
+    assert_filled(&world.open(), 0, 100);
+}
+
+#[test]
+fn a_directory_is_given_free_with_its_logs() {
+    let world = world();
+    let dir = dir(&world).unwrap();
+    let mut log = Log::create(&dir, &name(), None, Arc::new(world.config), NOW).unwrap();
+    super::world::fill(&mut log, 40);
+    let held = Arc::downgrade(&dir);
+    drop((log, dir));
+    assert!(held.upgrade().is_none(), "the journal holds its directory");
+}
+
+#[test]
+fn a_segment_begun_on_a_full_disk_does_not_come_back_over_what_follows() {
+    for seed in 0..40 {
+        let world =
+            World { disk: ottla_sim::SimDisk::new(seed), config: LogConfig { preallocate: true, ..world().config } };
+        let dir = dir(&world).unwrap();
+        let mut log = Log::create(&dir, &name(), None, Arc::new(world.config.clone()), NOW).unwrap();
+        super::world::fill(&mut log, 5);
+        let space = world.disk.space(Path::new("/")).unwrap();
+        world.disk.set_capacity(space.total - space.free + 1_000);
+        log.roll(NOW).unwrap_err();
+        world.disk.set_capacity(space.total);
+        super::world::fill(&mut log, 5);
+        drop((log, dir));
+        world.disk.crash(Crash::Power);
+        world.disk.restart();
+        assert_filled(&world.open(), 0, 100);
+    }
+}

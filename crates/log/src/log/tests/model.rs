@@ -1,108 +1,144 @@
 //! The log against a model: whatever is done to it, in any order, it holds what the model holds.
 
-use super::world::{NOW, World, append_all, batch, producer, records, small, value};
-use crate::log::{Appended, Log, plan_retention};
-use crate::{LogConfig, Refusal};
-use ottla_sim::Crash;
-use ottla_wire::ids::Offset;
+mod facts;
+
+use super::world::{NOW, World, small, value};
+use crate::log::{Append, Appended, Log, plan_retention};
+use crate::{LogConfig, Origin, Refusal};
+use facts::{Batch, Expected, Model};
+use ottla_host::Disk as _;
+use ottla_host::disk::read_exact_at;
+use ottla_sim::{Crash, SimDisk};
+use ottla_wire::batch::{BatchBuilder, BatchHeader, ControlKind, EndTxn, NewRecord, Producer, ValidBatch};
+use ottla_wire::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+
+/// What a run is about.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    seed: u64,
+    /// A segment ends after 100 records.
+    rolls_by_time: bool,
+    preallocates: bool,
+    /// What is written is in the journal before it is seen.
+    is_durable: bool,
+    /// Offsets may be missing.
+    is_compacted: bool,
+}
 
 /// Something done to a log.
 #[derive(Clone, Debug)]
 enum Step {
     /// Batches of so many records in one group.
     Append(Vec<u8>),
-    /// A batch of a producer with the next sequence number, or one that is off by this much.
+    /// A batch of a producer with the next sequence number, or one that is off by this many batches.
     Produce {
         id: u8,
         off: i8,
     },
+    /// A batch of a producer that has begun a new epoch.
+    Bump {
+        id: u8,
+    },
+    /// A batch in a transaction.
+    Transact {
+        id: u8,
+    },
+    /// The end of a transaction, whether or not there is one.
+    End {
+        id: u8,
+        aborts: bool,
+    },
+    /// Batches from a leader, the first of them so many offsets behind the end.
+    Follow {
+        gap: u8,
+        counts: Vec<u8>,
+    },
+    /// Another leader's term begins.
+    Term,
+    /// Batches and a roll on a disk with so many bytes left.
+    Full {
+        room: u16,
+        counts: Vec<u8>,
+    },
     /// Keep this share of the records, in 1/255.
     Truncate(u8),
+    /// Drop everything, and begin so many offsets behind the end.
+    Restart(u8),
     /// Drop this share at the start.
     RaiseStart(u8),
     Roll,
     Retain,
     Flush,
+    /// A flush that succeeds when the next step is done.
+    BeginFlush,
     CloseAndOpen,
     Kill,
     PowerLoss,
 }
 
+fn counts() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(1..20_u8, 1..6)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => prop::collection::vec(1..20_u8, 1..6).prop_map(Step::Append),
+        6 => counts().prop_map(Step::Append),
         6 => (0..3_u8, -2..3_i8).prop_map(|(id, off)| Step::Produce { id, off }),
+        1 => (0..3_u8).prop_map(|id| Step::Bump { id }),
+        2 => (3..6_u8).prop_map(|id| Step::Transact { id }),
+        2 => (3..6_u8, any::<bool>()).prop_map(|(id, aborts)| Step::End { id, aborts }),
+        2 => (0..4_u8, counts()).prop_map(|(gap, counts)| Step::Follow { gap: gap.saturating_sub(2), counts }),
+        1 => Just(Step::Term),
+        1 => (0..3000_u16, counts()).prop_map(|(room, counts)| Step::Full { room, counts }),
         2 => any::<u8>().prop_map(Step::Truncate),
-        1 => (0..120_u8).prop_map(Step::RaiseStart),
+        1 => (0..20_u8).prop_map(Step::Restart),
+        1 => any::<u8>().prop_map(Step::RaiseStart),
         1 => Just(Step::Roll),
         1 => Just(Step::Retain),
         2 => Just(Step::Flush),
+        1 => Just(Step::BeginFlush),
         1 => Just(Step::CloseAndOpen),
         1 => Just(Step::Kill),
         1 => Just(Step::PowerLoss),
     ]
 }
 
-/// What the log should hold.
-#[derive(Default)]
-struct Model {
-    start: i64,
-    /// Numbers of the records by offset.
-    records: Vec<i64>,
-    first: i64,
-    /// Batches of producers: id → (base offset, first sequence, count).
-    produced: BTreeMap<u8, Vec<(i64, i32, i32)>>,
-    next_number: i64,
-    synced: i64,
-    checkpointed_start: i64,
-    /// Added to the ids of producers.
-    generation: u8,
-}
-
-impl Model {
-    fn end(&self) -> i64 {
-        self.first + self.records.len() as i64
-    }
-
-    fn push(&mut self, count: i64) -> i64 {
-        let number = self.next_number;
-        self.next_number += count;
-        self.records.extend(number..number + count);
-        number
-    }
-
-    fn truncate(&mut self, end: i64) {
-        self.records.truncate((end - self.first).max(0) as usize);
-        for batches in self.produced.values_mut() {
-            batches.retain(|(base, _, count)| base + i64::from(*count) <= end);
-        }
-        self.synced = self.synced.min(end);
-    }
-
-    fn check(&self, log: &Log) {
-        assert_eq!((log.view().start().0, log.view().end().0), (self.start, self.end()));
-        let found = records(log, self.start, 900);
-        let skipped = (self.start - self.first) as usize;
-        let expected = self.records[skipped..].iter().zip(self.start..);
-        let expected: Vec<_> = expected.map(|(number, offset)| (offset, value(*number, 30))).collect();
-        assert!(found == expected, "records differ from {} to {}", self.start, self.end());
-    }
+fn setup() -> impl Strategy<Value = Setup> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (any::<u64>(), flags).prop_map(|(seed, (rolls_by_time, preallocates, is_durable, is_compacted))| Setup {
+        seed,
+        rolls_by_time,
+        preallocates,
+        is_durable,
+        is_compacted,
+    })
 }
 
 struct Run {
     world: World,
     log: Option<Log>,
     model: Model,
+    flushing: Option<crate::Flush>,
 }
 
 impl Run {
-    fn new() -> Run {
-        let world = World::new(LogConfig { retention_bytes: 20_000, retention_ms: -1, ..small() });
+    fn new(setup: Setup) -> Run {
+        let segment_ms = if setup.rolls_by_time { 100 } else { i64::MAX };
+        let config = LogConfig {
+            retention_bytes: 20_000,
+            retention_ms: -1,
+            segment_ms,
+            preallocate: setup.preallocates,
+            journal: setup.is_durable,
+            compact: setup.is_compacted,
+            ..small()
+        };
+        let world = World { disk: SimDisk::new(setup.seed), config };
         let log = Some(world.create());
-        Run { world, log, model: Model::default() }
+        Run { world, log, model: Model::new(setup.is_durable), flushing: None }
     }
 
     fn log(&mut self) -> &mut Log {
@@ -110,117 +146,204 @@ impl Run {
     }
 
     fn step(&mut self, step: &Step) {
+        let flushing = self.flushing.take();
         match step {
-            Step::Append(counts) => self.append(counts),
-            Step::Produce { id, off } => self.produce(*id, i32::from(*off)),
+            Step::Append(counts) => self.append(counts, false),
+            Step::Produce { id, off } => self.produce(*id, i32::from(*off), false),
+            Step::Bump { id } => self.produce(*id, 0, true),
+            Step::Transact { id } => self.transact(*id),
+            Step::End { id, aborts } => self.end(*id, *aborts),
+            Step::Follow { gap, counts } => self.follow(*gap, counts),
+            Step::Term => self.begin_term(),
+            Step::Full { room, counts } => self.fill_up(*room, counts),
             Step::Truncate(share) => self.truncate(*share),
+            Step::Restart(behind) => self.restart(i64::from(*behind)),
             Step::RaiseStart(share) => {
-                let to = self.model.start + (self.model.end() - self.model.start) * i64::from(*share) / 255;
+                let to = self.model.start + (self.model.end - self.model.start) * i64::from(*share) / 255;
                 self.log().raise_start(Offset(to));
                 self.model.start = self.model.start.max(to);
             }
             Step::Roll => self.log().roll(NOW).unwrap(),
             Step::Retain => self.retain(),
             Step::Flush => self.flush(),
+            Step::BeginFlush => self.flushing = self.log().flush(true).unwrap(),
             Step::CloseAndOpen => self.close_and_open(),
             Step::Kill => self.crash(Crash::Process),
             Step::PowerLoss => self.crash(Crash::Power),
         }
+        if let Some(flush) = flushing.filter(|_| !matches!(step, Step::CloseAndOpen | Step::Kill | Step::PowerLoss)) {
+            self.end_flush(&flush);
+        }
+        let found = self.batches_from(self.model.start);
         let Run { model, log, .. } = self;
-        let log = log.as_ref().unwrap();
+        let log = log.as_mut().unwrap();
+        log.watermark_moved(log.view().end());
         log.check();
-        model.check(log);
+        model.check(log, &found);
     }
 
-    fn append(&mut self, counts: &[u8]) {
+    /// A batch as a client or a leader sends it; the model takes it in when it is written.
+    fn batch(&self, number: i64, base: i64, count: i64, producer: Option<Producer>, transactional: bool) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(Offset(base)).leader_epoch(self.model.epoch);
+        if let Some(producer) = producer {
+            builder = builder.producer(producer);
+        }
+        if transactional {
+            builder = builder.transactional();
+        }
+        for at in number..number + count {
+            let value = value(at, 30);
+            builder.append(&NewRecord { timestamp: at, key: None, value: Some(&value), headers: &[] }).unwrap();
+        }
+        builder.finish()
+    }
+
+    fn send(&mut self, batches: &[Vec<u8>], origin: Origin) -> Vec<Appended> {
+        let batches: Vec<_> =
+            batches.iter().map(|bytes| Append { batch: ValidBatch::trusted(bytes).unwrap(), origin }).collect();
+        let (epoch, mut out) = (self.model.epoch, Vec::new());
+        self.log().append(epoch, NOW, &batches, &mut out);
+        out
+    }
+
+    fn append(&mut self, counts: &[u8], is_full: bool) {
+        let mut number = self.model.next_number;
         let mut batches = Vec::new();
         for count in counts {
-            let number = self.model.push(i64::from(*count));
-            batches.push(batch(number, i64::from(*count), 30, None));
+            batches.push(self.batch(number, 0, i64::from(*count), None, false));
+            number += i64::from(*count);
         }
-        let out = append_all(self.log(), &batches);
-        assert!(out.iter().all(|outcome| matches!(outcome, Appended::Written { .. })), "{out:?}");
+        let mut number = self.model.next_number;
+        let out = self.send(&batches, Origin::Client);
+        for (outcome, count) in out.iter().zip(counts) {
+            match outcome {
+                Appended::Written { base_offset, .. } => {
+                    self.model.push(*base_offset, Batch::plain(number, i64::from(*count)));
+                }
+                Appended::Refused(Refusal::DiskFull) if is_full => {}
+                Appended::Refused(_) | Appended::Duplicate { .. } => panic!("{out:?}"),
+            }
+            number += i64::from(*count);
+        }
+        self.model.next_number = number;
     }
 
-    fn produce(&mut self, id: u8, off: i32) {
-        let id = self.model.generation.wrapping_add(id);
-        let known = self.model.produced.entry(id).or_default();
-        let next = known.last().map_or(0, |(_, first, count)| first + count);
-        let repeated = known.iter().rev().take(1).find(|(_, first, count)| (*first, *count) == (next + off * 3, 3));
-        let (repeated, is_known) = (repeated.copied(), !known.is_empty());
-        let first = (next + off * 3).max(0);
-        // A producer whose batches all lie before the log start may be forgotten with a restart or a truncation.
-        let start = self.model.start;
-        let uncertain = is_known && known.last().is_some_and(|(base, _, count)| base + i64::from(*count) <= start);
+    fn produce(&mut self, id: u8, off: i32, bumps: bool) {
+        let id = self.model.generation + i64::from(id);
+        let (mut epoch, last) = self.model.last_of(id);
+        let first = if bumps { 0 } else { (last + 1 + off * 3).max(0) };
+        epoch += i16::from(bumps);
+        let expected = self.model.expect(self.log.as_ref().unwrap(), id, epoch, first);
+        let producer = Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch), base_sequence: first };
         let number = self.model.next_number;
-        let out = append_all(self.log(), &[batch(number, 3, 30, producer(i64::from(id), 0, first))]);
-        match out[0] {
-            Appended::Written { base_offset, .. } if uncertain => {
-                self.model.push(3);
-                self.model.produced.entry(id).or_default().push((base_offset.0, first, 3));
+        let bytes = self.batch(number, 0, 3, Some(producer), false);
+        let out = self.send(&[bytes], Origin::Client)[0];
+        let fits = match (out, expected) {
+            (_, Expected::Anything) | (Appended::Written { .. }, Expected::Written) => true,
+            (Appended::Duplicate { base_offset, .. }, Expected::Duplicate(base) | Expected::DuplicateOrGap(base)) => {
+                base_offset.0 == base
             }
-            Appended::Duplicate { .. } | Appended::Refused(_) if uncertain => {}
-            Appended::Written { base_offset, .. } => {
-                assert!(first == next || !is_known, "sequence {first} follows {next}");
-                self.model.push(3);
-                self.model.produced.entry(id).or_default().push((base_offset.0, first, 3));
+            (Appended::Refused(refusal), Expected::Gap | Expected::DuplicateOrGap(_)) => {
+                matches!(refusal, Refusal::OutOfOrderSequence { .. })
             }
-            Appended::Duplicate { base_offset, .. } => {
-                let batches = &self.model.produced[&id];
-                assert!(batches.contains(&(base_offset.0, first, 3)), "{first} is no repetition");
-            }
-            Appended::Refused(refusal) => {
-                assert!(matches!(refusal, Refusal::OutOfOrderSequence { .. }), "{refusal}");
-                assert!(first != next && repeated.is_none(), "sequence {first} refused");
-            }
+            (Appended::Written { .. } | Appended::Duplicate { .. } | Appended::Refused(_), _) => false,
+        };
+        assert!(fits, "producer {id} in {epoch} with {first} behind {last}: {out:?} and not {expected:?}");
+        if let Appended::Written { base_offset, .. } = out {
+            self.model.push(base_offset, Batch { id, epoch, first, ..Batch::plain(number, 3) });
+            self.model.next_number += 3;
         }
+    }
+
+    fn transact(&mut self, id: u8) {
+        let id = self.model.generation + i64::from(id);
+        let (epoch, last) = self.model.last_of(id);
+        let is_certain = self.model.is_certain(self.log.as_ref().unwrap(), id);
+        let number = self.model.next_number;
+        let producer = Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch), base_sequence: last + 1 };
+        let bytes = self.batch(number, 0, 2, Some(producer), true);
+        match self.send(&[bytes], Origin::Client)[0] {
+            Appended::Written { base_offset, .. } => {
+                let batch = Batch { id, epoch, first: last + 1, transactional: true, ..Batch::plain(number, 2) };
+                self.model.push(base_offset, batch);
+                self.model.next_number += 2;
+            }
+            outcome @ (Appended::Duplicate { .. } | Appended::Refused(_)) => assert!(!is_certain, "{outcome:?}"),
+        }
+    }
+
+    fn end(&mut self, id: u8, aborts: bool) {
+        let id = self.model.generation + i64::from(id);
+        let (epoch, _) = self.model.last_of(id);
+        let producer = Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch), base_sequence: -1 };
+        let kind = if aborts { ControlKind::Abort } else { ControlKind::Commit };
+        let bytes = BatchBuilder::end_of_transaction(producer, kind, EndTxn { coordinator_epoch: 0 }, NOW.0);
+        let out = self.send(&[bytes], Origin::Marker { strict: false })[0];
+        let Appended::Written { base_offset, .. } = out else { panic!("{out:?}") };
+        self.model.push(base_offset, Batch { id, epoch, first: -1, ends: Some(aborts), ..Batch::plain(-1, 1) });
+    }
+
+    fn follow(&mut self, gap: u8, counts: &[u8]) {
+        // A log without a segment begins with its first batch.
+        let may_skip = self.world.config.compact && self.log().view().segment_count() > 0;
+        let mut base = self.model.end + if may_skip { i64::from(gap) } else { 0 };
+        let mut bytes = Vec::new();
+        for count in counts {
+            let (number, count) = (self.model.next_number, i64::from(*count));
+            bytes.extend(self.batch(number, base, count, None, false));
+            self.model.push(Offset(base), Batch::plain(number, count));
+            self.model.next_number += count;
+            base += count;
+        }
+        let epoch = self.model.epoch;
+        self.log().append_as_follower(epoch, NOW, &bytes).unwrap();
+    }
+
+    fn begin_term(&mut self) {
+        self.model.epoch = LeaderEpoch(self.model.epoch.0 + 1);
+        let epoch = self.model.epoch;
+        self.log().assign_epoch(epoch);
+    }
+
+    fn fill_up(&mut self, room: u16, counts: &[u8]) {
+        let space = self.world.disk.space(Path::new("/")).unwrap();
+        self.world.disk.set_capacity(space.total - space.free + u64::from(room));
+        self.append(counts, true);
+        let _ = self.log().roll(NOW);
+        self.append(counts, true);
+        self.world.disk.set_capacity(space.total);
     }
 
     fn truncate(&mut self, share: u8) {
-        let batches = self.boundaries();
-        let at = batches[batches.len() * usize::from(share) / 256];
+        let mut at: Vec<i64> = self.model.batches.range(self.model.start..).map(|(base, _)| *base).collect();
+        at.push(self.model.end);
+        let at = at[at.len() * usize::from(share) / 256];
         self.log().truncate_to(Offset(at), NOW).unwrap();
-        if at < self.model.first {
-            self.model.first = at;
-        }
-        self.model.truncate(at);
-        self.model.start = self.model.start.min(at);
-        if self.model.records.is_empty() {
-            self.model.first = at;
-        }
+        let end = self.log().view().end().0;
+        self.model.truncate(at, end);
         // Without its files a log cannot tell its start any more.
-        self.checkpoint_start();
+        self.checkpoint();
     }
 
-    /// Offsets at which batches begin, from the log start on, and the end.
-    fn boundaries(&mut self) -> Vec<i64> {
-        let (start, end) = (self.model.start, self.model.end());
-        let mut found = vec![];
-        let mut at = start;
-        while at < end {
-            let slice = self.log().view().read(Offset(at), Offset(end), 1, true).unwrap();
-            let mut bytes = vec![0; slice.length as usize];
-            ottla_host::disk::read_exact_at(&**slice.file.as_ref().unwrap(), &mut bytes, slice.position).unwrap();
-            let header = ottla_wire::batch::BatchHeader::read(&bytes).unwrap();
-            if header.base_offset().0 >= start {
-                found.push(header.base_offset().0);
-            }
-            at = header.next_offset().0;
-        }
-        found.push(end);
-        found
+    fn restart(&mut self, behind: i64) {
+        let at = self.model.end + behind;
+        self.log().truncate_fully(Offset(at), NOW).unwrap();
+        self.model.truncate(0, at);
+        // A loss of power may bring back what was there.
+        (self.model.start, self.model.synced) = (at, 0);
+        self.checkpoint();
     }
 
     fn retain(&mut self) {
-        let (start, end) = (Offset(self.model.start), Offset(self.model.end()));
+        let (start, end) = (Offset(self.model.start), Offset(self.model.end));
         let log = self.log();
         let plan = plan_retention(&log.segment_facts().unwrap(), log.config(), start, end, NOW);
         let _ = log.apply_retention(&plan, NOW).unwrap();
         self.model.start = self.log().view().start().0;
-        self.checkpoint_start();
+        self.checkpoint();
     }
 
-    fn checkpoint_start(&mut self) {
+    fn checkpoint(&mut self) {
         let start = Offset(self.model.start);
         let dir = Arc::clone(self.log().view().log_dir());
         dir.write_checkpoint(crate::dir::checkpoint::LOG_START, &[(super::world::name(), start)].into()).unwrap();
@@ -230,19 +353,22 @@ impl Run {
     }
 
     fn flush(&mut self) {
-        let dir = Arc::clone(self.log().view().log_dir());
         if let Some(flush) = self.log().flush(true).unwrap() {
-            dir.sync_now(&flush).unwrap();
-            self.log().flushed(flush.through, NOW);
-            self.model.synced = flush.through.0;
+            self.end_flush(&flush);
         }
-        self.checkpoint_start();
+        self.checkpoint();
+    }
+
+    fn end_flush(&mut self, flush: &crate::Flush) {
+        Arc::clone(self.log().view().log_dir()).sync_now(flush).unwrap();
+        self.log().flushed(flush.through, NOW);
+        self.model.synced = self.model.synced.max(self.log().recovery_point().0);
     }
 
     fn close_and_open(&mut self) {
         let log = self.log.take().unwrap();
         self.world.close(log);
-        self.model.synced = self.model.end();
+        self.model.synced = self.model.end;
         self.model.checkpointed_start = self.model.start;
         self.log = Some(self.world.open());
     }
@@ -251,55 +377,47 @@ impl Run {
         self.log = None;
         self.world.disk.crash(how);
         self.world.disk.restart();
-        self.log = Some(self.world.open());
+        self.log = Some(self.world.open_or_create());
         let (start, end) = (self.log().view().start().0, self.log().view().end().0);
-        match how {
-            Crash::Process => assert_eq!(end, self.model.end()),
-            Crash::Power => self.after_power_loss(end),
+        if how == Crash::Process || self.model.is_durable {
+            assert_eq!(end, self.model.end, "all is there");
+        } else {
+            assert!(end >= self.model.synced, "{end} is less than {}", self.model.synced);
+            let found = self.batches_from(self.model.synced.max(start));
+            self.model.take_found(start, end, found);
         }
         assert!(start >= self.model.checkpointed_start.min(end) && start <= self.model.start.max(start.min(end)));
-        self.model.truncate(end);
         self.model.start = start;
-        if self.model.first > start {
-            self.model.first = start;
-        }
-        if self.model.records.is_empty() {
-            self.model.first = end;
-        }
         self.model.checkpointed_start = start;
+    }
+
+    /// The batches of the log from an offset on.
+    fn batches_from(&mut self, from: i64) -> Vec<(i64, Batch)> {
+        let end = self.log().view().end();
+        let (mut found, mut at) = (Vec::new(), from);
+        loop {
+            let slice = self.log().view().read(Offset(at), end, 1, true).unwrap();
+            let Some(file) = &slice.file else { return found };
+            let mut bytes = vec![0; slice.length as usize];
+            read_exact_at(&**file, &mut bytes, slice.position).unwrap();
+            let header = BatchHeader::read(&bytes).unwrap();
+            at = header.next_offset().0;
+            found.push((header.base_offset().0, Batch::read(&bytes)));
+        }
     }
 }
 
-impl Run {
-    /// What was synced is there. Behind it may be anything that once was, as in Kafka: also what a truncation that did
-    /// not reach the device has taken back. Other producers go on from here.
-    fn after_power_loss(&mut self, end: i64) {
-        assert!(end >= self.model.synced, "{end} is less than {}", self.model.synced);
-        let from = self.model.synced.max(self.model.first);
-        self.model.records.truncate((from - self.model.first).max(0) as usize);
-        if from < end {
-            let readable = from.max(self.log().view().start().0);
-            // What lies before the start is never looked at.
-            self.model.records.extend((from..readable).map(|_| -1));
-            let found = records(self.log(), readable, 900);
-            assert_eq!(found.len() as i64, end - readable, "no gaps");
-            let number = |value: &[u8]| -> i64 {
-                let text = String::from_utf8_lossy(value);
-                text.split(' ').nth(1).unwrap().parse().unwrap()
-            };
-            self.model.records.extend(found.iter().map(|(_, value)| number(value)));
-        }
-        self.model.produced.clear();
-        self.model.generation += 3;
-    }
+/// Cases of a run: few beside the other tests, as many as `PROPTEST_CASES` says in a long one.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_log_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..60)) {
-        let mut run = Run::new();
+    fn a_log_holds_what_the_model_holds(setup in setup(), steps in prop::collection::vec(step(), 1..60)) {
+        let mut run = Run::new(setup);
         for step in &steps {
             run.step(step);
         }

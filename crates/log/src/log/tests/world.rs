@@ -6,9 +6,9 @@ use crate::log::{Append, Appended, Log, Opening};
 use crate::{LogConfig, Origin};
 use ottla_host::disk::read_exact_at;
 use ottla_host::net::{Listener, Stream};
-use ottla_host::{BoxFuture, Chance, Clock, Host, Monotonic, Net, Tasks, WallClock};
+use ottla_host::{BoxFuture, Chance, Clock, Disk as _, Host, Monotonic, Net, Tasks, WallClock};
 use ottla_sim::{SimClock, SimDisk};
-use ottla_wire::batch::{BatchBuilder, Batches, NewRecord, Producer, ValidBatch};
+use ottla_wire::batch::{BatchBuilder, Batches, ControlKind, EndTxn, NewRecord, Producer, ValidBatch};
 use ottla_wire::ids::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use std::io;
 use std::net::SocketAddr;
@@ -102,6 +102,9 @@ impl World {
 
     pub(super) fn dir(&self) -> Arc<LogDir> {
         let dir = LogDir::open(&host(&self.disk), Path::new("/d"), 64).unwrap();
+        if self.config.journal {
+            dir.start_journal(0).unwrap();
+        }
         dir.recovered().unwrap();
         dir
     }
@@ -115,6 +118,16 @@ impl World {
         let dir = self.dir();
         let opening = Opening::of(&dir, &name());
         Log::open(&dir, (&name(), "t-0"), opening, Arc::new(self.config.clone()), NOW).unwrap()
+    }
+
+    /// As `open`; where nothing was synced a loss of power takes the whole directory, and it is made anew.
+    pub(super) fn open_or_create(&self) -> Log {
+        let dir = self.dir();
+        let config = Arc::new(self.config.clone());
+        match self.disk.stat(Path::new("/d/t-0")).unwrap() {
+            Some(_) => Log::open(&dir, (&name(), "t-0"), Opening::of(&dir, &name()), config, NOW).unwrap(),
+            None => Log::create(&dir, &name(), None, config, NOW).unwrap(),
+        }
     }
 
     /// Closes cleanly: everything synced, checkpoints and marker written.
@@ -213,4 +226,28 @@ pub(super) fn assert_filled(log: &Log, from: i64, to: i64) {
     let expected: Vec<_> = (from..to).map(|at| (at, value(at, 40))).collect();
     assert_eq!(found.len(), expected.len());
     assert!(found == expected, "records differ");
+}
+
+/// The producer `id` in its first epoch.
+pub(super) fn of(id: i64, base_sequence: i32) -> Producer {
+    Producer { id: ProducerId(id), epoch: ProducerEpoch(0), base_sequence }
+}
+
+/// A batch of `count` records in a transaction.
+pub(super) fn transactional(at: i64, count: i64, producer: Producer) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Offset(0)).producer(producer).transactional();
+    for at in at..at + count {
+        builder.append(&NewRecord { timestamp: at, key: None, value: Some(b"v"), headers: &[] }).unwrap();
+    }
+    builder.finish()
+}
+
+/// Ends the transaction of a producer.
+pub(super) fn mark(log: &mut Log, producer: Producer, kind: ControlKind) {
+    let marker = BatchBuilder::end_of_transaction(producer, kind, EndTxn { coordinator_epoch: 0 }, NOW.0);
+    let batch = ValidBatch::trusted(&marker).unwrap();
+    let mut out = Vec::new();
+    let origin = Origin::Marker { strict: false };
+    log.append(LeaderEpoch(1), NOW, &[Append { batch, origin }], &mut out);
+    assert!(matches!(out[0], Appended::Written { .. }), "{out:?}");
 }
