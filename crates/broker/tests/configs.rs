@@ -167,7 +167,7 @@ fn a_group_is_given_settings_and_shows_where_they_come_from() {
     let mut client = Client::connect(fixture.address);
     let default = ("group.consumer.session.timeout.ms".to_owned(), 5);
     assert_eq!(shown(&mut client, (GROUP, "g"), SESSION), ("45000".to_owned(), 5, vec![default.clone()]));
-    assert_eq!(describe(&mut client, GROUP, "g").len(), 27);
+    assert_eq!(describe(&mut client, GROUP, "g").len(), 21);
     assert!(listed(&mut client, &[GROUP]).is_empty());
 
     let operations = ["consumer.session.timeout.ms=50000", "consumer.heartbeat.interval.ms=6000"];

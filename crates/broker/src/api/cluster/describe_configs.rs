@@ -102,7 +102,10 @@ fn describe_group(cx: &Cx, name: &str) -> Result<Vec<Described>, Refused> {
     let image = cx.image();
     let layers = cx.control().rules().layers(&image);
     let own = image.configs(&ConfigResource::group(name)).map(|configs| &**configs);
-    Ok(group::ROWS.iter().map(|row| layers.describe_group(row, own)).collect())
+    let described = group::ROWS.iter().map(|row| (row.setting.internal, layers.describe_group(row, own)));
+    // Kafka shows its internal settings where somebody has set them.
+    let shown = described.filter(|(is_internal, config)| !is_internal || config.source != Source::Default);
+    Ok(shown.map(|(_, config)| config).collect())
 }
 
 /// This broker by its number, or what was changed for all brokers under the empty name.

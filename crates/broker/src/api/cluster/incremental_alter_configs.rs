@@ -1,5 +1,5 @@
 //! IncrementalAlterConfigs: settings of topics, groups and brokers are set, deleted, appended to or subtracted from (KIP-339,
-//! KIP-848), answered once this broker goes by them.
+//! KIP-848), answered once this broker shows them.
 
 use crate::api::call::Call;
 use crate::cx::Cx;
