@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 impl Log {
     /// Drops all records from `end` on, with the batch that holds it. The recovery point falls to the segment that is cut,
-    /// and should be checkpointed soon: on disk it says that what comes next is synced. True when there was anything to drop; leader
-    /// epochs that begin behind the end are dropped in any case (KIP-101).
+    /// and has to be checkpointed before more is appended: on disk it says that what comes next is synced. True when there
+    /// was anything to drop; leader epochs that begin behind the end are dropped in any case (KIP-101).
     pub fn truncate_to(&mut self, end: Offset, now: WallClock) -> io::Result<bool> {
         let end = Offset(end.0.max(0));
         if end.0 >= self.end() {
@@ -86,6 +86,10 @@ impl Log {
         for segment in dropped.iter().rev() {
             segment.close_files();
             self.remove_files(segment.base())?;
+        }
+        // Else a loss of power might leave a gap where segments come back and the end of this one does not.
+        if !dropped.is_empty() {
+            self.home().disk().sync_dir(&self.home().path())?;
         }
         if last.size() > 0 && !planted::active(Bug::SkippedTruncate) {
             last.log_file(self.home())?.set_len(position)?;

@@ -11,8 +11,10 @@ use std::sync::{Arc, Weak};
 
 /// Lengths and positions are multiples of it.
 pub(super) const UNIT: usize = 4096;
-/// Bytes of the largest block: enough that a write costs little beside its bytes.
-pub(super) const BLOCK_MAX: usize = if cfg!(debug_assertions) { 16 << 10 } else { 2 << 20 };
+/// Bytes of the largest block: enough that a write costs little beside its bytes. In tests so few that sections are used
+/// more than once, also in those that are built as a release is.
+pub(super) const BLOCK_MAX: usize =
+    if cfg!(any(test, debug_assertions, feature = "planted")) { 16 << 10 } else { 2 << 20 };
 /// Bytes in front of the entries.
 pub(super) const HEADER: usize = 32;
 const MAGIC: u64 = u64::from_be_bytes(*b"ottlaJ01");

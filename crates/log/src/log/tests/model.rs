@@ -362,7 +362,11 @@ impl Run {
     fn end_flush(&mut self, flush: &crate::Flush) {
         Arc::clone(self.log().view().log_dir()).sync_now(flush).unwrap();
         self.log().flushed(flush.through, NOW);
-        self.model.synced = self.model.synced.max(self.log().recovery_point().0);
+        // A recovery point at the start of a log that was begun anew says nothing of what was there.
+        let point = self.log().recovery_point().0;
+        if point > self.model.start {
+            self.model.synced = self.model.synced.max(point);
+        }
     }
 
     fn close_and_open(&mut self) {
