@@ -99,6 +99,11 @@ impl Peer {
         }
     }
 
+    /// Whether partitions have a batch to be written.
+    pub(crate) fn has_touched(&self) -> bool {
+        !self.touched.lock().is_empty()
+    }
+
     /// Writes what waits in the touched partitions.
     pub(crate) fn drive(&self) {
         loop {

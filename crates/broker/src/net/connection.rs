@@ -2,6 +2,10 @@
 //!
 //! A turn is: send what is ready, read once, begin the requests that may begin, write the touched partitions (one
 //! vectored write each, whatever number of requests it serves), look at the requests again, queue the ready answers.
+//!
+//! Between putting batches into their partitions' queues and writing them, the other connections of the thread that have
+//! something to read get a turn, and put theirs into the same queues: the first that goes on writes for all. A connection
+//! that is alone goes on at once.
 
 use crate::api::call::{Outcome, Work};
 use crate::api::peer::{Peer, REQUESTS_MAX, Stage};
@@ -16,7 +20,7 @@ use ottla_host::{BoxFuture, Monotonic};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -66,6 +70,8 @@ pub(crate) enum End {
 enum Turn {
     Again,
     Wait,
+    /// Batches are queued; other connections may add theirs before they are written.
+    Gather,
     End(End),
 }
 
@@ -81,6 +87,8 @@ pub(crate) struct Connection {
     /// Bytes of the frame at the front of the inbox are taken from the global bound.
     front_counted: usize,
     bytes_wait: Option<BytesWait>,
+    /// Others had their turn since batches were put into queues that are not written yet.
+    has_gathered: bool,
     /// No request is taken any more; the connection ends once the ones in flight are answered.
     ending: Option<End>,
     /// Our direction is closed because the broker stops; ends when the other end has had its time to close too.
@@ -109,6 +117,7 @@ impl Connection {
             next_slot: 0,
             front_counted: 0,
             bytes_wait: None,
+            has_gathered: false,
             ending: None,
             parting: None,
             stop,
@@ -137,6 +146,12 @@ impl Connection {
             Ok(read) => read,
             Err(end) => return Turn::End(end),
         };
+        let begun = self.begin_all(task);
+        if begun && !self.has_gathered && self.peer.has_touched() {
+            self.has_gathered = true;
+            return Turn::Gather;
+        }
+        self.has_gathered = false;
         let served = self.serve(task);
         if self.flights.is_empty() {
             self.inbox.rest(&self.server.buffers);
@@ -220,12 +235,11 @@ impl Connection {
         }
     }
 
-    /// Begins requests, writes partitions and looks at the requests in flight, until nothing further can begin.
+    /// Writes partitions and looks at the requests in flight, and begins others, until nothing further can begin.
     /// Whether answers were queued.
     fn serve(&mut self, task: &mut Context<'_>) -> bool {
         let mut answered = false;
         loop {
-            let begun = self.begin_all(task);
             self.peer.drive();
             for flight in &mut self.flights {
                 if let State::Running(future) = &mut flight.state
@@ -236,7 +250,7 @@ impl Connection {
             }
             self.peer.drive();
             answered |= self.queue_answers();
-            if !begun {
+            if !self.begin_all(task) {
                 return answered;
             }
         }
@@ -377,6 +391,11 @@ impl Future for Connection {
         for turn in 0..TURNS_MAX {
             let end = match this.turn(task) {
                 Turn::Again => continue,
+                Turn::Gather => {
+                    // Wakes the task behind all that are ready by then.
+                    let _ = pin!(tokio::task::yield_now()).poll(task);
+                    return Poll::Pending;
+                }
                 Turn::Wait if turn > 0 && is_known && this.server.host.clock.monotonic() < this.idle_until => None,
                 Turn::Wait => this.check_idle(task),
                 Turn::End(end) => Some(end),
