@@ -110,7 +110,7 @@ impl Log {
         self.view.set_segments(segments);
         self.view.set_end(end);
         self.active = Some(Box::new(active));
-        self.entries_dirty = true;
+        self.entries.change();
     }
 
     fn remove_files(&self, base: i64) -> io::Result<()> {
@@ -190,7 +190,7 @@ impl Log {
             self.raise_start(Offset(first.base()));
         }
         self.view.set_segments(kept.to_vec());
-        self.entries_dirty = true;
+        self.entries.change();
         if let Some(first) = kept.first() {
             self.journal_change(Kind::Gone, first.base(), 0);
         }

@@ -360,3 +360,20 @@ fn a_stop_before_all_logs_were_opened_forgets_nothing_of_the_others() {
     assert_eq!(dir.last_end(), LastEnd::Lost, "nobody has checked the log");
     assert_eq!(dir.log_start(&super::world::name()), Some(Offset(33)));
 }
+
+#[test]
+fn a_sync_that_is_given_up_leaves_what_it_would_have_synced_to_the_next() {
+    for seed in 0..20 {
+        let world = World { disk: ottla_sim::SimDisk::new(seed), config: small() };
+        let mut log = world.create();
+        fill(&mut log, 1);
+        // As the request does whose client goes away.
+        drop(log.flush(true).unwrap().unwrap());
+        fill(&mut log, 1);
+        let flush = log.flush(true).unwrap().unwrap();
+        log.view().log_dir().sync_now(&flush).unwrap();
+        drop(log);
+        again(&world, Crash::Power);
+        assert_filled(&world.open(), 0, 20);
+    }
+}
