@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod checkpoint;
+pub(crate) mod entries;
 pub mod files;
 pub mod journal;
 pub mod marker;

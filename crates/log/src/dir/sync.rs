@@ -2,6 +2,7 @@
 
 use super::LogDir;
 use super::boot::{BOOT, Boot};
+use super::entries::EntriesSync;
 use ottla_host::File;
 use ottla_host::planted::{self, Bug};
 use ottla_wire::ids::Offset;
@@ -20,6 +21,8 @@ pub struct Flush {
     pub files: Vec<Arc<dyn File>>,
     /// Directories to sync afterwards.
     pub dirs: Vec<PathBuf>,
+    /// What the log is told when they are.
+    pub(crate) entries: Option<EntriesSync>,
 }
 
 /// A sync failed: the directory is offline, and it is noted that memory may call lost pages clean.
@@ -56,7 +59,9 @@ impl LogDir {
         };
         self.host().tasks.offload(self.lane(), Box::new(work)).await;
         let done = std::mem::replace(&mut *outcome.lock().unwrap_or_else(PoisonError::into_inner), Ok(()));
-        done.map_err(|error| self.sync_failed(&error))
+        done.map_err(|error| self.sync_failed(&error))?;
+        flushes.iter().filter_map(|flush| flush.entries.as_ref()).for_each(EntriesSync::done);
+        Ok(())
     }
 
     /// Puts all of a flush on the device now. Blocks: only on the directory's thread, at start and at stop.
@@ -64,7 +69,9 @@ impl LogDir {
         self.check_online()?;
         let files = flush.files.iter().try_for_each(|file| file.sync());
         let done = files.and_then(|()| self.sync_dirs(&flush.dirs));
-        done.map_err(|error| self.sync_failed(&error))
+        done.map_err(|error| self.sync_failed(&error))?;
+        flush.entries.iter().for_each(EntriesSync::done);
+        Ok(())
     }
 
     /// Whether `sync_together` speaks for what lies at `path`.

@@ -225,7 +225,9 @@ impl Log {
     /// Writes all parts at `start` of the active segment; on any failure the file is as long as before.
     pub(super) fn write_parts(&mut self, mut parts: &mut [IoSlice<'_>], start: u64) -> io::Result<()> {
         // The first bytes of a segment make its file.
-        self.entries_dirty |= start == 0;
+        if start == 0 {
+            self.entries.change();
+        }
         let home = self.view.home();
         let Some(active) = &self.active else { return Err(io::ErrorKind::NotFound.into()) };
         let file = active.segment.create_log_file(home)?;

@@ -58,11 +58,11 @@ impl Log {
         let segments = self.view.segments();
         let active_base = self.active.as_ref().map_or(i64::MAX, |active| active.segment.base());
         let through = if active { self.end() } else { active_base.min(self.end()) };
-        if through <= self.recovery_point && !(active && self.entries_dirty) {
+        if through <= self.recovery_point && !(active && self.entries.are_dirty()) {
             return Ok(None);
         }
         self.write_epochs()?;
-        let mut flush = Flush { through: Offset(through), files: Vec::new(), dirs: Vec::new() };
+        let mut flush = Flush { through: Offset(through), files: Vec::new(), dirs: Vec::new(), entries: None };
         // One that ends at the recovery point may have been closed since: its indexes and snapshot are newer than that.
         let unsynced = segments.iter().filter(|segment| segment.end() >= self.recovery_point);
         for segment in unsynced.filter(|segment| segment.base() < through && segment.size() > 0) {
@@ -71,12 +71,11 @@ impl Log {
                 self.add_closed(segment, &mut flush)?;
             }
         }
-        if self.entries_dirty {
+        if self.entries.are_dirty() {
             self.add_small_files(&mut flush)?;
             flush.dirs.push(self.home().path().to_path_buf());
             flush.dirs.push(self.home().log_dir().path().to_owned());
-            // A flush that fails takes the directory offline, so that this one is the last or succeeds.
-            self.entries_dirty = false;
+            flush.entries = Some(self.entries.promise());
         }
         self.flushes += 1;
         if planted::active(Bug::UnsyncedDirectory) {
@@ -151,11 +150,11 @@ impl Log {
             && !(active.is_sealed() && self.recovery_point == end)
         {
             active.seal(self.view.home())?;
-            self.entries_dirty = true;
+            self.entries.change();
         }
         if end > self.snapshot && (self.has_snapshot || self.producers.iter().len() > 0) {
             self.write_snapshot(end)?;
-            self.entries_dirty = true;
+            self.entries.change();
         }
         Ok(())
     }
@@ -164,10 +163,11 @@ impl Log {
     /// `flushed` afterwards, None if nothing is to be synced. The log can go on, and may be dropped.
     pub fn close_unsynced(&mut self) -> io::Result<Option<Offset>> {
         self.complete()?;
-        if self.is_removed || (self.end() <= self.recovery_point && !self.entries_dirty) {
+        if self.is_removed || (self.end() <= self.recovery_point && !self.entries.are_dirty()) {
             return Ok(None);
         }
-        self.entries_dirty = false;
+        // Everything is synced before the marker of a clean stop is written, and nothing else needs this.
+        self.entries.promise().done();
         self.flushes += 1;
         Ok(Some(self.view.end()))
     }

@@ -23,6 +23,7 @@ pub use retention::{DeletePlan, DeleteReason, SegmentFacts, plan as plan_retenti
 use crate::config::LogConfig;
 use crate::dir::LogDir;
 use crate::dir::checkpoint;
+use crate::dir::entries::Entries;
 use crate::dir::meta::write_partition_metadata;
 use crate::dir::names::{DirKind, LEADER_EPOCHS, PARTITION_METADATA, PartitionName};
 use crate::epochs::Epochs;
@@ -55,8 +56,8 @@ pub struct Log {
     last_flush: WallClock,
     /// Whether leader epochs changed since their file was written.
     epochs_dirty: bool,
-    /// Whether files were made, renamed or replaced since the last flush.
-    entries_dirty: bool,
+    /// Files made, renamed or replaced, and which of them a flush has put on the device.
+    entries: Entries,
     /// Flushes that were handed out and not told to have succeeded.
     flushes: u32,
     /// Least offset that a truncation has changed while flushes were under way: they say nothing from there on.
@@ -105,11 +106,12 @@ impl Log {
             recovery_point: 0,
             last_flush: now,
             epochs_dirty: false,
-            entries_dirty: true,
+            entries: Entries::default(),
             flushes: 0,
             flush_limit: i64::MAX,
             is_removed: false,
         };
+        log.entries.change();
         if let Some(topic_id) = topic_id {
             log.assign_topic_id(topic_id)?;
         }
@@ -148,7 +150,7 @@ impl Log {
         let path = self.home().path().join(PARTITION_METADATA);
         self.home().disk().replace(&path, write_partition_metadata(topic_id).as_bytes(), false)?;
         self.topic_id = Some(topic_id);
-        self.entries_dirty = true;
+        self.entries.change();
         Ok(())
     }
 
@@ -230,7 +232,7 @@ impl Log {
         let text = checkpoint::write_epochs(self.view.epochs().entries());
         self.home().disk().replace(&path, text.as_bytes(), false)?;
         self.epochs_dirty = false;
-        self.entries_dirty = true;
+        self.entries.change();
         Ok(())
     }
 }

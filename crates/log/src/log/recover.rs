@@ -9,6 +9,7 @@ use super::replay::snapshots_among;
 use crate::config::LogConfig;
 use crate::dir::boot::LastEnd;
 use crate::dir::checkpoint;
+use crate::dir::entries::Entries;
 use crate::dir::meta::parse_partition_metadata;
 use crate::dir::names::{FileKind, LEADER_EPOCHS, PARTITION_METADATA, PartitionName};
 use crate::dir::{LogDir, SMALL_FILE_MAX};
@@ -136,7 +137,7 @@ fn open_stored(
         recovery_point: 0,
         last_flush: now,
         epochs_dirty: false,
-        entries_dirty: false,
+        entries: Entries::default(),
         flushes: 0,
         flush_limit: i64::MAX,
         is_removed: false,
@@ -166,7 +167,9 @@ fn open_stored(
         LastEnd::Clean => end,
         LastEnd::Killed | LastEnd::Lost | LastEnd::SyncFailed => opening.recovery_point.0.clamp(0, end),
     };
-    log.entries_dirty |= opening.last_end != LastEnd::Clean;
+    if opening.last_end != LastEnd::Clean {
+        log.entries.change();
+    }
     log.sync_for_journal(opening.last_end, now)?;
     log.check();
     Ok(log)
@@ -261,7 +264,7 @@ impl Log {
                 active.segment.truncate_aborted(self.home(), active.segment.end())?;
             }
             self.install(&segments, active);
-            self.entries_dirty = false;
+            self.entries.promise().done();
         }
         Ok(unsynced)
     }

@@ -92,7 +92,7 @@ impl Log {
         self.view.set_segments(segments);
         self.view.set_end(base);
         self.active = Some(Box::new(Active::new(segment, now)));
-        self.entries_dirty = true;
+        self.entries.change();
         Ok(())
     }
 

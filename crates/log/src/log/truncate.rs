@@ -110,7 +110,7 @@ impl Log {
         self.view.set_segments(segments);
         self.view.set_end(end);
         self.active = Some(Box::new(active));
-        self.entries_dirty = true;
+        self.entries.change();
     }
 
     fn remove_files(&self, base: i64) -> io::Result<()> {
@@ -186,11 +186,12 @@ impl Log {
     pub(super) fn drop_segments(&mut self, count: usize, now: WallClock) -> io::Result<Doomed> {
         let segments = self.view.segments();
         let (dropped, kept) = segments.split_at(count.min(segments.len()));
+        self.keep_producers_of(kept);
         if let Some(first) = kept.first() {
             self.raise_start(Offset(first.base()));
         }
         self.view.set_segments(kept.to_vec());
-        self.entries_dirty = true;
+        self.entries.change();
         if let Some(first) = kept.first() {
             self.journal_change(Kind::Gone, first.base(), 0);
         }
@@ -205,6 +206,18 @@ impl Log {
         }
         self.check();
         Ok(doomed)
+    }
+
+    /// What goes with the segments before `kept` cannot be replayed any more. A snapshot tells of it but for a log that was
+    /// opened after a loss of power.
+    fn keep_producers_of(&mut self, kept: &[Arc<Segment>]) {
+        let lacks = kept.first().is_some_and(|first| self.snapshot < first.base());
+        if lacks
+            && (self.has_snapshot || self.producers.iter().len() > 0)
+            && let Err(error) = self.write_snapshot(self.end())
+        {
+            tracing::warn!(partition = %self.view.name(), %error, "producer snapshot not written");
+        }
     }
 
     fn mark_deleted(&self, base: i64, kind: FileKind) -> io::Result<Option<PathBuf>> {

@@ -142,8 +142,8 @@ impl Journal {
                 Ok(found) => found,
                 Err(error) => return journal.fail(&error),
             };
-            let mut flush =
-                [crate::dir::Flush { through: ottla_wire::ids::Offset(0), files, dirs: dirs.into_iter().collect() }];
+            let (through, dirs) = (ottla_wire::ids::Offset(0), dirs.into_iter().collect());
+            let mut flush = [crate::dir::Flush { through, files, dirs, entries: None }];
             if dir.sync(&mut flush).await.is_ok() {
                 touched.iter().for_each(|touched| touched.file.note_entry_synced());
                 journal.sections().settle(last);

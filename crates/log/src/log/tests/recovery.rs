@@ -360,3 +360,41 @@ fn a_stop_before_all_logs_were_opened_forgets_nothing_of_the_others() {
     assert_eq!(dir.last_end(), LastEnd::Lost, "nobody has checked the log");
     assert_eq!(dir.log_start(&super::world::name()), Some(Offset(33)));
 }
+
+#[test]
+fn a_sync_that_is_given_up_leaves_what_it_would_have_synced_to_the_next() {
+    for seed in 0..20 {
+        let world = World { disk: ottla_sim::SimDisk::new(seed), config: small() };
+        let mut log = world.create();
+        fill(&mut log, 1);
+        // As the request does whose client goes away.
+        drop(log.flush(true).unwrap().unwrap());
+        fill(&mut log, 1);
+        let flush = log.flush(true).unwrap().unwrap();
+        log.view().log_dir().sync_now(&flush).unwrap();
+        drop(log);
+        again(&world, Crash::Power);
+        assert_filled(&world.open(), 0, 20);
+    }
+}
+
+#[test]
+fn a_producer_is_known_when_its_segments_go_after_a_loss_of_power() {
+    let world = World::new(small());
+    let mut log = world.create();
+    append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
+    log.roll(NOW).unwrap();
+    append_all(&mut log, &[batch(3, 3, 40, None)]);
+    let dir = log.view().log_dir().clone();
+    dir.sync_now(&log.flush(true).unwrap().unwrap()).unwrap();
+    drop((log, dir));
+    again(&world, Crash::Power);
+    let mut log = world.open();
+    let _ = log.apply_retention(&crate::log::DeletePlan { count: 1, reasons: Vec::new() }, NOW).unwrap();
+    drop(log);
+    again(&world, Crash::Process);
+    let mut log = world.open();
+    assert_eq!(log.view().start(), Offset(3));
+    let out = append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
+    assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
+}

@@ -153,9 +153,10 @@ impl Model {
         known
     }
 
-    /// Whether the log must know all of a producer: it was never heard of, or its last batch is there.
+    /// Whether the log must know all of a producer: it was never heard of, or its last records are there.
     pub(super) fn is_certain(&self, log: &Log, id: i64) -> bool {
-        self.of(id).next_back().is_none_or(|(base, batch)| base + batch.count > first_base(log))
+        let last = self.of(id).rfind(|(_, batch)| batch.ends.is_none());
+        last.or(self.of(id).next_back()).is_none_or(|(base, batch)| base + batch.count > first_base(log))
     }
 
     /// What should become of three records with sequence numbers from `first` on.
