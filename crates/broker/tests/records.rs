@@ -20,6 +20,7 @@ use ottla_wire::codec::Codec;
 use ottla_wire::ids::{Offset, ProducerEpoch, ProducerId};
 use ottla_wire::{Records, Uuid};
 use raw::{Client, Fixture};
+use std::net::Shutdown;
 
 macro_rules! call {
     ($client:expr, $api:ident $version:expr, $request:expr, $response:ident) => {{
@@ -117,6 +118,24 @@ fn offsets_are_found_for_times_and_marks_and_records_can_be_deleted() {
     assert_eq!(delete_before(&mut client, 2), (0, 2));
     assert_eq!(offset_of(&mut client, -2), (0, 2, -1));
     assert_eq!(delete_before(&mut client, -1), (0, 4), "all of it");
+}
+
+#[test]
+fn what_a_client_sends_without_waiting_is_written_though_it_leaves_at_once() {
+    let fixture = Fixture::start(&[]);
+    let mut client = Client::connect(fixture.address);
+    create(&mut client, &[]);
+    let records = batch(&[(1_000, b"a")], None);
+    let data = PartitionProduceData { index: 1, records: Some(Records::Bytes(&records)) };
+    let topic = TopicProduceData { name: "t".into(), topic_id: Uuid::ZERO, partition_data: vec![data] };
+    let request = ProduceRequest { acks: 0, timeout_ms: 5000, topic_data: vec![topic], ..ProduceRequest::default() };
+    for sent in 1..=50 {
+        let mut other = Client::connect(fixture.address);
+        other.send(ApiKey::Produce, 12, 1, |out, version| request.encode(out, version));
+        other.0.shutdown(Shutdown::Write).expect("it can be half closed");
+        assert_eq!(other.receive(), None, "no answer, and the end");
+        assert_eq!(offset_of(&mut client, -1), (0, sent, -1));
+    }
 }
 
 #[test]

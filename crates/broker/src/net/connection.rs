@@ -130,6 +130,11 @@ impl Connection {
     }
 
     fn turn(&mut self, task: &mut Context<'_>) -> Turn {
+        // Before anything that may end the connection: what is queued is written, whether somebody waits for it or not.
+        if std::mem::take(&mut self.has_gathered) {
+            self.serve(task);
+            return Turn::Again;
+        }
         let sent = match self.outbox.poll_flush(&mut *self.stream, task) {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => return Turn::End(error.into()),
@@ -146,12 +151,11 @@ impl Connection {
             Ok(read) => read,
             Err(end) => return Turn::End(end),
         };
-        let begun = self.begin_all(task);
-        if begun && !self.has_gathered && self.peer.has_touched() {
+        self.begin_all(task);
+        if self.peer.has_touched() {
             self.has_gathered = true;
             return Turn::Gather;
         }
-        self.has_gathered = false;
         let served = self.serve(task);
         if self.flights.is_empty() {
             self.inbox.rest(&self.server.buffers);
