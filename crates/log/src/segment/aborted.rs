@@ -97,6 +97,8 @@ impl Segment {
         if kept < all.len() {
             let file = home.disk().open(&home.file_path(self.base(), FileKind::TransactionIndex), Open::Write)?;
             file.set_len((kept * SIZE) as u64)?;
+            // At once: one without entries is not synced again.
+            file.sync()?;
             self.aborted.store(kept as u32, Ordering::Release);
         }
         Ok(())
