@@ -303,6 +303,8 @@ impl Log {
             last_stable_offset: Offset(self.producers.stable_after(completed)),
         };
         let Some(active) = &self.active else { return };
+        // The first makes the file.
+        self.entries.change();
         if let Err(error) = active.segment.add_aborted(self.home(), entry) {
             // Without its entry committed readers would see aborted records.
             self.home().log_dir().fail("write transaction index", &error);

@@ -69,6 +69,9 @@ impl Log {
             flush.files.push(segment.log_file(self.home())?);
             if segment.base() < active_base {
                 self.add_closed(segment, &mut flush)?;
+            } else if segment.has_aborted(self.home())? {
+                // The segment may end here, and is not looked at again then.
+                self.add_if_there(&self.home().file_path(segment.base(), FileKind::TransactionIndex), &mut flush)?;
             }
         }
         if self.entries.are_dirty() {

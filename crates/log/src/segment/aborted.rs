@@ -64,6 +64,11 @@ impl Segment {
         Ok(count)
     }
 
+    /// Whether the transaction index has entries.
+    pub(crate) fn has_aborted(&self, home: &Home) -> io::Result<bool> {
+        Ok(self.aborted_count(home)? > 0)
+    }
+
     /// Appends an aborted transaction. Called by the writer when the marker has been written.
     pub(crate) fn add_aborted(&self, home: &Home, entry: AbortedTransaction) -> io::Result<()> {
         let count = self.aborted_count(home)?;
@@ -92,6 +97,8 @@ impl Segment {
         if kept < all.len() {
             let file = home.disk().open(&home.file_path(self.base(), FileKind::TransactionIndex), Open::Write)?;
             file.set_len((kept * SIZE) as u64)?;
+            // At once: one without entries is not synced again.
+            file.sync()?;
             self.aborted.store(kept as u32, Ordering::Release);
         }
         Ok(())

@@ -398,3 +398,27 @@ fn a_producer_is_known_when_its_segments_go_after_a_loss_of_power() {
     let out = append_all(&mut log, &[batch(0, 3, 40, producer(7, 0, 0))]);
     assert!(matches!(out[0], Appended::Duplicate { base_offset: Offset(0), .. }), "{out:?}");
 }
+
+#[test]
+fn what_was_aborted_is_synced_with_its_marker() {
+    for seed in 0..40 {
+        let world = World { disk: ottla_sim::SimDisk::new(seed), config: small() };
+        let mut log = world.create();
+        append_all(&mut log, &[transactional(0, 5, of(7, 0))]);
+        let dir = log.view().log_dir().clone();
+        dir.sync_now(&log.flush(true).unwrap().unwrap()).unwrap();
+        mark(&mut log, of(7, -1), ControlKind::Abort);
+        let flush = log.flush(true).unwrap().unwrap();
+        dir.sync_now(&flush).unwrap();
+        log.flushed(flush.through, NOW);
+        dir.write_checkpoint(RECOVERY_POINT, &[(super::world::name(), log.recovery_point())].into()).unwrap();
+        // The segment ends where the recovery point is.
+        log.roll(NOW).unwrap();
+        append_all(&mut log, &[batch(6, 10, 40, None)]);
+        drop((log, dir));
+        again(&world, Crash::Power);
+        let log = world.open();
+        let aborted = log.view().aborted_transactions(Offset(0), log.view().end()).unwrap();
+        assert_eq!(aborted.len(), 1, "seed {seed}");
+    }
+}
