@@ -22,8 +22,8 @@ const SUITES: [Suite; 6] = [
         command: &["cargo", "test", "--release", "-p", "ottla-sim"],
     },
     Suite {
-        title: "The log against its model: 30,000 lives",
-        environment: &[("PROPTEST_CASES", "30000")],
+        title: "The log against its model: 200,000 lives",
+        environment: &[("PROPTEST_CASES", "200000")],
         command: &["cargo", "test", "--release", "-p", "ottla-log", "a_log_holds_what_the_model_holds"],
     },
     Suite {

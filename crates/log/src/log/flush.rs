@@ -75,6 +75,10 @@ impl Log {
             }
         }
         if self.entries.are_dirty() {
+            if let Some(active) = self.active.as_ref().filter(|active| active.segment.size() == 0) {
+                // A truncation may have emptied it.
+                self.add_if_there(&self.home().file_path(active.segment.base(), FileKind::Log), &mut flush)?;
+            }
             self.add_small_files(&mut flush)?;
             flush.dirs.push(self.home().path().to_path_buf());
             flush.dirs.push(self.home().log_dir().path().to_owned());

@@ -422,3 +422,21 @@ fn what_was_aborted_is_synced_with_its_marker() {
         assert_eq!(aborted.len(), 1, "seed {seed}");
     }
 }
+
+#[test]
+fn what_was_taken_back_to_the_last_record_stays_away_after_a_clean_stop() {
+    for seed in 0..40 {
+        let world = World { disk: ottla_sim::SimDisk::new(seed), config: small() };
+        let mut log = world.create();
+        append_all(&mut log, &[batch(0, 7, 40, None)]);
+        log.roll(NOW).unwrap();
+        append_all(&mut log, &[batch(0, 10, 40, None)]);
+        let flush = log.flush(true).unwrap().unwrap();
+        log.view().log_dir().sync_now(&flush).unwrap();
+        log.flushed(flush.through, NOW);
+        log.truncate_to(Offset(7), NOW).unwrap();
+        world.close(log);
+        again(&world, Crash::Power);
+        assert_eq!(world.open().view().end(), Offset(7), "seed {seed}");
+    }
+}
