@@ -273,3 +273,24 @@ fn a_log_that_cannot_be_opened_keeps_its_offsets_through_checkpoints_and_ends() 
         world.assert_served(world.slow).await;
     });
 }
+
+#[test]
+fn a_full_disk_refuses_records_and_takes_them_again_when_there_is_room() {
+    Sim::run(11, async |sim: Sim| {
+        let world = World::prepare(sim).await;
+        let broker = world.start().await;
+        let mut client = world.connect().await;
+        world.node.disk().set_capacity(0);
+        world.sim.sleep(CHECKPOINTS).await;
+        for partition in 0..2 {
+            assert_eq!(client.produce(partition).await.0, KAFKA_STORAGE_ERROR);
+            assert_eq!(client.fetch(partition, DELETED, Duration::ZERO).await.code, 0, "what is there can be read");
+        }
+        world.node.disk().set_capacity(1 << 40);
+        for partition in 0..2 {
+            assert_eq!(client.produce(partition).await.0, 0);
+        }
+        broker.stop().await;
+        assert!(world.is_clean(SLOW) && world.is_clean(FAST));
+    });
+}

@@ -32,7 +32,7 @@ pub(super) fn open_log(dir: &Arc<LogDir>, pending: &Pending, host: &Host) -> Res
     let Some(dir_name) = &pending.dir_name else {
         let made = Log::create(dir, &name, Some(topic_id), pending.config.clone(), now);
         return made.map_err(|error| {
-            dir.fail("make the directory of a partition", &error);
+            dir.fail_unless_full("make the directory of a partition", &error);
             error.to_string()
         });
     };

@@ -61,6 +61,6 @@ pub(super) async fn write(host: &Host, of_dir: &InDir, checkpoint: &'static Chec
     let own = dir.clone();
     let written = on_lane(host, dir.lane(), move || own.write_checkpoint(checkpoint.file, &offsets)).await;
     if let Err(error) = written {
-        dir.fail("write a checkpoint", &error);
+        dir.fail_unless_full("write a checkpoint", &error);
     }
 }

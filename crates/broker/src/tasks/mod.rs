@@ -108,7 +108,7 @@ async fn delete_old_segments(storage: &Arc<Storage>) {
                 });
                 match deleted {
                     Ok(doomed) => storage.doom(partition.view().log_dir(), doomed),
-                    Err(error) => partition.view().log_dir().fail("delete old segments", &error),
+                    Err(error) => partition.view().log_dir().fail_unless_full("delete old segments", &error),
                 }
             }
         };
@@ -156,7 +156,7 @@ async fn sync(host: &Host, dir: &Arc<LogDir>, group: &[(Arc<Partition>, bool)]) 
             match partition.on_thread(|log| log.flush(active)) {
                 Ok(Some(flush)) => flushes.push((partition, flush)),
                 Ok(None) => {}
-                Err(error) => own.fail("prepare a sync", &error),
+                Err(error) => own.fail_unless_full("prepare a sync", &error),
             }
         }
         flushes

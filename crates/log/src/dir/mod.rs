@@ -344,6 +344,16 @@ impl LogDir {
         self.offline.store(true, Ordering::Release);
     }
 
+    /// As `fail`, for work that comes again: on a full disk nothing is wrong with what is there, and the next turn finds
+    /// more room or says so again.
+    pub fn fail_unless_full(&self, what: &str, error: &io::Error) {
+        if is_full(error) {
+            tracing::warn!(dir = %self.path.display(), %error, what, "disk full, put off");
+        } else {
+            self.fail(what, error);
+        }
+    }
+
     /// The seams to the outside.
     #[must_use]
     pub fn host(&self) -> &Host {
@@ -396,4 +406,10 @@ fn read_offsets(disk: &dyn Disk, dir: &Path, name: &str) -> Result<Offsets, DirE
         tracing::warn!(file = %path.display(), %error, "checkpoint unreadable, taken as empty");
         Offsets::new()
     }))
+}
+
+/// Whether a write failed for want of room alone.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull, WriteZero};
+    matches!(error.kind(), StorageFull | QuotaExceeded | WriteZero)
 }

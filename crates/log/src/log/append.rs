@@ -3,6 +3,7 @@
 use super::Log;
 use super::active::Placed;
 use super::roll::Next;
+use crate::dir::is_full;
 use crate::producers::{Completed, Facts, Origin, Refusal, Verdict};
 use crate::segment::Tip;
 use crate::segment::aborted::AbortedTransaction;
@@ -321,8 +322,7 @@ impl Log {
 
     /// What a failed write means: a full disk refuses, anything else takes the directory offline.
     pub(super) fn refuse(&self, what: &str, error: &io::Error) -> Refusal {
-        use io::ErrorKind::{QuotaExceeded, StorageFull, WriteZero};
-        if matches!(error.kind(), StorageFull | QuotaExceeded | WriteZero) {
+        if is_full(error) {
             tracing::warn!(partition = %self.view.name(), %error, what, "disk full, append refused");
             return Refusal::DiskFull;
         }

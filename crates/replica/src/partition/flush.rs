@@ -38,7 +38,7 @@ impl Partition {
                 return Ok(());
             }
             Err(error) => {
-                dir.fail("prepare a sync", &error);
+                dir.fail_unless_full("prepare a sync", &error);
                 return Err(Unavailable::Offline);
             }
         };
